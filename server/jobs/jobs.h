@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVER_JOBS_JOBS_H
+#define SERVER_JOBS_JOBS_H
+
+/* The job service: takes jobs in, keeps them safe, says who is next, moves them between states and
+ * tells those who listen. server/api calls the upper half, server/workers the lower half.
+ *
+ *     queued ─► running ─► succeeded | failed | cancelled
+ *        ▲         │
+ *        └─────────┘ the worker died, ran out of memory, or the server stops
+ *
+ * Every transition is durable before its event is published. All functions may be called from any
+ * thread. Those that write (submit, cancel, remove, and the workers' half) block for one commit to
+ * disk; those that read a live job don't.
+ *
+ * owner: the id of the caller's API key; a job of somebody else is PF_NOT_FOUND. NULL sees all. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "server/jobs/events.h"
+#include "server/jobs/job.h"
+
+struct jobs;
+
+struct jobs_options {
+    const char *data_dir;         /* made (mode 0700) when absent: jobs.db, spool/ */
+    int in_memory;                /* rows in memory; blobs still go to data_dir/spool */
+    int64_t max_queued;           /* then jobs_submit() is PF_BUSY */
+    int64_t max_queued_per_owner; /* 0: no bound of its own */
+    int64_t max_attempts;
+    int64_t result_ttl_ms;      /* kept after the end */
+    int64_t idempotency_ttl_ms; /* an Idempotency-Key is remembered at least this long */
+    int64_t ageing_ms;          /* a batch job that waited longer may pass interactive ones */
+    int64_t idle_channels_max;  /* finished jobs whose steps can still be replayed */
+};
+
+/* The documented defaults: 256, 0, 3, 1 h, 24 h, 60 s, 256. data_dir stays NULL. */
+void jobs_options_init(struct jobs_options *options);
+
+/* Opens the store and recovers: queued jobs stay queued, running ones are queued again (failed when
+ * their attempts are used up). PF_INVALID: an option out of range; errors of store and blobs. */
+PF_MUST_CHECK enum pf_status jobs_create(
+    struct jobs **ret_jobs, const struct jobs_options *options, struct pf_error *err);
+/* All readers of events and all workers must be gone. Takes NULL. */
+void jobs_destroy(struct jobs *jobs);
+
+/* ---- the API's half ---- */
+
+struct jobs_image {
+    const void *bytes; /* the image file as uploaded; NULL: none */
+    size_t size;
+};
+
+/* A checked request; everything is copied. */
+struct jobs_spec {
+    const char *owner; /* "" without keys */
+    const char *batch; /* id of its batch, or NULL */
+    enum job_priority priority;
+    const char *instruction;
+    enum job_auxiliary auxiliary;
+    const char *auxiliary_prompt; /* NULL: none given */
+    const char *model;            /* name for the job object */
+    struct params params;
+    const char *metadata;        /* JSON object text, or NULL */
+    const char *webhook_url;     /* or NULL */
+    const char *idempotency_key; /* or NULL */
+    struct jobs_image image;     /* required */
+    struct jobs_image mask;
+};
+
+/* Accepts a job: when it returns PF_OK, the job survives anything. *ret_job is a reference of the
+ * caller. With an idempotency key seen before, *ret_replayed (may be NULL) is 1 and the job is that
+ * first one; PF_CONFLICT when the payload differs. PF_BUSY: queue full or draining (see
+ * jobs_is_draining()); PF_IO: not accepted. */
+PF_MUST_CHECK enum pf_status jobs_submit(struct jobs *jobs, const struct jobs_spec *spec,
+    struct job **ret_job, int *ret_replayed, struct pf_error *err);
+
+/* *ret_job is a reference of the caller. PF_NOT_FOUND: never there, somebody else's, or expired. */
+PF_MUST_CHECK enum pf_status jobs_get(struct jobs *jobs, const char *owner, const char *id,
+    struct job **ret_job, struct pf_error *err);
+
+/* Fills queue_position and eta_ms of a job's view. */
+void jobs_get_view(struct jobs *jobs, const struct job *job, struct job_view *ret_view);
+
+struct jobs_page {
+    struct job **items; /* newest first; references of the page */
+    size_t count;
+    int has_more; /* the next page starts after the last item's id */
+};
+enum { JOBS_PAGE_MAX = 200 };
+
+/* status: enum job_status or -1. after: id of the last job of the page before, or NULL. batch: NULL
+ * for all. limit: 1 … JOBS_PAGE_MAX. PF_INVALID: limit; PF_NOT_FOUND: after. */
+struct jobs_filter {
+    const char *owner;
+    const char *batch;
+    int status;
+    const char *after;
+    size_t limit;
+};
+PF_MUST_CHECK enum pf_status jobs_list(struct jobs *jobs, const struct jobs_filter *filter,
+    struct jobs_page *ret_page, struct pf_error *err);
+void jobs_page_finish(struct jobs_page *page);
+
+/* Cancels at once, also a running job (its worker is told and its later messages are ignored). A
+ * finished job is left as it is and returned: idempotent. ret_job may be NULL. */
+PF_MUST_CHECK enum pf_status jobs_cancel(struct jobs *jobs, const char *owner, const char *id,
+    struct job **ret_job, struct pf_error *err);
+
+/* Cancels if need be, then forgets row and blobs; its streams are closed. */
+PF_MUST_CHECK enum pf_status jobs_remove(
+    struct jobs *jobs, const char *owner, const char *id, struct pf_error *err);
+
+/* Opens the result image; *ret_fd and *ret_job (may be NULL) are the caller's. PF_CONFLICT: not
+ * succeeded; PF_NOT_FOUND. The ETag is job->result_blob. */
+PF_MUST_CHECK enum pf_status jobs_open_result(struct jobs *jobs, const char *owner, const char *id,
+    int *ret_fd, struct job **ret_job, struct pf_error *err);
+
+/* Follows a job's events from above after_id; 0 replays all that is kept, and always at least the
+ * job's present state. Works for finished jobs too: EVENTS_END at once when after_id is the end. */
+PF_MUST_CHECK enum pf_status jobs_subscribe(struct jobs *jobs, const char *owner, const char *id,
+    int64_t after_id, void (*wake)(void *context), void *context, struct events_reader **ret_reader,
+    struct pf_error *err);
+
+/* A snapshot to open a fresh stream with, and the id to subscribe after. */
+struct jobs_snapshot {
+    struct job *job;      /* one reference */
+    int64_t last_id;      /* id of the latest event published */
+    enum event_kind kind; /* queued, started or the terminal kind */
+};
+PF_MUST_CHECK enum pf_status jobs_get_snapshot(struct jobs *jobs, const char *owner, const char *id,
+    struct jobs_snapshot *ret_snapshot, struct pf_error *err);
+
+/* No new job is accepted or handed out any more. */
+void jobs_begin_drain(struct jobs *jobs);
+int jobs_is_draining(struct jobs *jobs);
+/* Ends all event streams (EVENTS_CLOSED): call before the HTTP server stops. */
+void jobs_close_streams(struct jobs *jobs);
+
+/* Removes what has expired; call every few seconds. *ret_removed may be NULL. */
+PF_MUST_CHECK enum pf_status jobs_clean(
+    struct jobs *jobs, size_t *ret_removed, struct pf_error *err);
+
+enum { JOBS_STEP_BUCKETS = 12 };
+extern const double jobs_step_bucket_s[JOBS_STEP_BUCKETS]; /* upper bounds, seconds */
+
+struct jobs_stats {
+    int64_t queued[JOB_PRIORITY_COUNT];
+    int64_t running;
+    int64_t oldest_queued_ms;                           /* age; 0 when nothing is queued */
+    int64_t submitted, replayed, rejected, retried;     /* since the start */
+    int64_t ended[JOB_STATUS_COUNT];                    /* by outcome, since the start */
+    int64_t step_count, step_bucket[JOBS_STEP_BUCKETS]; /* bucket counts, not cumulative */
+    double step_sum_s;
+    int64_t mean_run_ms; /* of a job, smoothed; -1 before the first */
+    struct hub_stats hub;
+};
+void jobs_get_stats(struct jobs *jobs, struct jobs_stats *ret_stats);
+
+/* Seconds after which a refused submission is worth another try, 1 … 60. */
+int64_t jobs_retry_after_s(struct jobs *jobs);
+
+/* ---- the workers' half ---- */
+
+/* Called (under no lock, from any thread) when a job became ready to run or a running one was
+ * cancelled. NULL takes it back: when that returns it isn't running. */
+void jobs_set_wake(struct jobs *jobs, void (*wake)(void *context), void *context);
+/* How many jobs run at once when all is well, for estimates of waiting time. */
+void jobs_set_slots(struct jobs *jobs, int64_t slots);
+
+/* The next job to run, now running and its attempt counted; *ret_job NULL when there is none. */
+PF_MUST_CHECK enum pf_status jobs_take(
+    struct jobs *jobs, struct job **ret_job, struct pf_error *err);
+
+/* Appends image, then mask, to `ret`. */
+PF_MUST_CHECK enum pf_status jobs_read_input(
+    struct jobs *jobs, const struct job *job, struct buffer *ret, struct pf_error *err);
+
+/* Whether this attempt is still wanted: running, not cancelled, not a later attempt. */
+int jobs_is_current(struct jobs *jobs, const char *id, int64_t attempt);
+
+/* What a worker says about an attempt. Each does nothing and returns PF_OK when the attempt is no
+ * longer current: late messages are harmless. PF_IO: the transition could not be written and has
+ * not happened. */
+struct jobs_step {
+    int64_t step, steps, elapsed_ms, eta_ms;
+    double sigma;
+    double guidance_loss; /* NaN: none */
+};
+struct jobs_preview {
+    int64_t step, width, height;
+    const char *format;
+    const void *bytes;
+    size_t size;
+};
+struct jobs_outcome {
+    enum job_status status; /* JOB_SUCCEEDED, JOB_FAILED or JOB_CANCELLED */
+    const char *format;     /* succeeded */
+    int64_t width, height;
+    int64_t encode_ms, sample_ms, decode_ms; /* -1: unknown */
+    const void *bytes;
+    size_t size;
+    const char *code, *message, *field; /* failed; field may be NULL */
+    int retryable;                      /* failed: queue again while attempts are left */
+};
+PF_MUST_CHECK enum pf_status jobs_report_started(
+    struct jobs *jobs, const char *id, int64_t attempt, int64_t load_ms, struct pf_error *err);
+PF_MUST_CHECK enum pf_status jobs_report_encoded(
+    struct jobs *jobs, const char *id, int64_t attempt, int64_t encode_ms, struct pf_error *err);
+PF_MUST_CHECK enum pf_status jobs_report_step(struct jobs *jobs, const char *id, int64_t attempt,
+    const struct jobs_step *step, struct pf_error *err);
+PF_MUST_CHECK enum pf_status jobs_report_preview(struct jobs *jobs, const char *id, int64_t attempt,
+    const struct jobs_preview *preview, struct pf_error *err);
+PF_MUST_CHECK enum pf_status jobs_report_outcome(struct jobs *jobs, const char *id, int64_t attempt,
+    const struct jobs_outcome *outcome, struct pf_error *err);
+
+/* Gives an attempt back unfinished. counted: it used up an attempt (its worker died of it,
+ * perhaps), and the job fails with `reason` when none is left; else the attempt is forgotten (the
+ * server stops). */
+PF_MUST_CHECK enum pf_status jobs_give_back(struct jobs *jobs, const char *id, int64_t attempt,
+    int counted, const char *reason, struct pf_error *err);
+
+#endif
