@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+#include "base/utf8.h"
+
 static const char *const status_names[] = {
     [PF_OK] = "ok",
     [PF_INVALID] = "invalid",
@@ -20,6 +23,22 @@ static const char *const status_names[] = {
     [PF_INTERNAL] = "internal",
 };
 
+/* Messages go into JSON, logs and terminals: foreign bytes in them, or a character that the end of
+ * the array cut in two, must not break those. */
+static void make_printable(char *message)
+{
+    size_t size = strlen(message);
+    for (size_t at = 0; at < size;) {
+        uint32_t code_point;
+        size_t taken = utf8_decode(message + at, size - at, &code_point);
+        if (code_point == UTF8_INVALID)
+            message[at] = '?';
+        else if (code_point < 0x20 || (code_point >= 0x7F && code_point < 0xA0))
+            memset(message + at, ' ', taken);
+        at += taken;
+    }
+}
+
 enum pf_status pf_fail(struct pf_error *err, enum pf_status status, const char *fmt, ...)
 {
     if (!err)
@@ -30,6 +49,7 @@ enum pf_status pf_fail(struct pf_error *err, enum pf_status status, const char *
     va_start(args, fmt);
     vsnprintf(err->message, sizeof err->message, fmt, args);
     va_end(args);
+    make_printable(err->message);
     err->status = status;
     return status;
 }
@@ -55,7 +75,7 @@ const char *pf_status_name(enum pf_status status)
 
 enum pf_status pf_status_from_name(const char *name)
 {
-    for (size_t i = 0; i < sizeof status_names / sizeof *status_names; i++)
+    for (size_t i = 0; i < COUNT_OF(status_names); i++)
         if (strcmp(name, status_names[i]) == 0)
             return (enum pf_status)i;
     return PF_INTERNAL;
