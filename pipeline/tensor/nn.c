@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pipeline/tensor/nn.h"
+
+tensor nn_linear(struct scope *s, const struct nn_linear *layer, tensor x)
+{
+    return op_linear(s, x, layer->weight, layer->bias);
+}
+
+tensor nn_conv2d(struct scope *s, const struct nn_conv2d *layer, tensor x)
+{
+    return op_conv2d(s, x, layer->weight, layer->bias, layer->stride, layer->padding);
+}
+
+tensor nn_group_norm(struct scope *s, const struct nn_group_norm *layer, tensor x)
+{
+    return op_group_norm(s, x, NN_GROUPS, layer->weight, layer->bias, layer->eps);
+}
+
+tensor nn_layer_norm(struct scope *s, const struct nn_layer_norm *layer, tensor x)
+{
+    return op_layer_norm(s, x, layer->weight, layer->bias, layer->eps);
+}
+
+tensor nn_group_norm_silu(struct scope *s, const struct nn_group_norm *layer, tensor x)
+{
+    return op_silu(s, nn_group_norm(s, layer, x));
+}
+
+tensor nn_split_heads(struct scope *s, tensor x, int heads)
+{
+    int64_t batch = tensor_dim(x, 0), length = tensor_dim(x, 1), width = tensor_dim(x, 2);
+    return op_transpose(s, op_reshape(s, x, DIMS(batch, length, heads, width / heads)), 1, 2);
+}
+
+tensor nn_merge_heads(struct scope *s, tensor x)
+{
+    int64_t batch = tensor_dim(x, 0), length = tensor_dim(x, 2);
+    return op_reshape(s, op_transpose(s, x, 1, 2),
+        DIMS(batch, length, tensor_dim(x, 1) * tensor_dim(x, 3)));
+}

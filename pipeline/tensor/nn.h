@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PIPELINE_TENSOR_NN_H
+#define PIPELINE_TENSOR_NN_H
+
+/* Layers: their weights (borrowed from the scope that loaded them) and their forward.
+ * Loading lives in pipeline/weights/weights.h. */
+
+#include "pipeline/tensor/ops.h"
+
+struct nn_linear {
+    tensor weight; /* [out,in] */
+    tensor bias;   /* [out], or NULL */
+};
+
+struct nn_conv2d {
+    tensor weight; /* [out,in,k,k], channels last */
+    tensor bias;   /* [out], or NULL */
+    int stride, padding;
+};
+
+/* GroupNorm of 32 groups, as everywhere in Stable Diffusion. */
+struct nn_group_norm {
+    tensor weight, bias; /* [C] */
+    double eps;
+};
+
+struct nn_layer_norm {
+    tensor weight, bias; /* [D] */
+    double eps;
+};
+
+enum { NN_GROUPS = 32 };
+
+tensor nn_linear(struct scope *s, const struct nn_linear *layer, tensor x); /* [...,in] → [...,out] */
+tensor nn_conv2d(struct scope *s, const struct nn_conv2d *layer, tensor x); /* [B,C,H,W] */
+tensor nn_group_norm(struct scope *s, const struct nn_group_norm *layer, tensor x);
+tensor nn_layer_norm(struct scope *s, const struct nn_layer_norm *layer, tensor x);
+
+/* SiLU(GroupNorm(x)), the head of every residual block. */
+tensor nn_group_norm_silu(struct scope *s, const struct nn_group_norm *layer, tensor x);
+
+/* [B,T,heads·d] → [B,heads,T,d] and back */
+tensor nn_split_heads(struct scope *s, tensor x, int heads);
+tensor nn_merge_heads(struct scope *s, tensor x);
+
+#endif
