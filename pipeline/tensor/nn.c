@@ -23,7 +23,29 @@ tensor nn_layer_norm(struct scope *s, const struct nn_layer_norm *layer, tensor 
 
 tensor nn_group_norm_silu(struct scope *s, const struct nn_group_norm *layer, tensor x)
 {
-    return op_silu(s, nn_group_norm(s, layer, x));
+    tensor normed = nn_group_norm(s, layer, x);
+    return normed && at_requires_grad(normed) ? op_silu(s, normed) : op_silu_in(s, normed);
+}
+
+tensor nn_add_to(struct scope *s, tensor a, tensor b)
+{
+    if (!scope_ok(s))
+        return NULL;
+    return at_requires_grad(a) || at_requires_grad(b) ? op_add(s, a, b) : op_add_in(s, a, b);
+}
+
+tensor nn_to_tokens(struct scope *s, tensor x)
+{
+    int64_t batch = tensor_dim(x, 0), channels = tensor_dim(x, 1);
+    return op_reshape(s, op_permute(s, x, DIMS(0, 2, 3, 1)),
+        DIMS(batch, tensor_dim(x, 2) * tensor_dim(x, 3), channels));
+}
+
+tensor nn_from_tokens(struct scope *s, tensor tokens, int64_t height, int64_t width)
+{
+    int64_t batch = tensor_dim(tokens, 0), channels = tensor_dim(tokens, 2);
+    return op_permute(s, op_reshape(s, tokens, DIMS(batch, height, width, channels)),
+        DIMS(0, 3, 1, 2));
 }
 
 tensor nn_split_heads(struct scope *s, tensor x, int heads)

@@ -39,6 +39,13 @@ tensor nn_layer_norm(struct scope *s, const struct nn_layer_norm *layer, tensor 
 /* SiLU(GroupNorm(x)), the head of every residual block. */
 tensor nn_group_norm_silu(struct scope *s, const struct nn_group_norm *layer, tensor x);
 
+/* a + b, written over `a` where no gradient is being recorded: for `a` that nobody else reads. */
+tensor nn_add_to(struct scope *s, tensor a, tensor b);
+
+/* [B,C,H,W] → [B,H·W,C] and back; a view of channels-last memory. */
+tensor nn_to_tokens(struct scope *s, tensor x);
+tensor nn_from_tokens(struct scope *s, tensor tokens, int64_t height, int64_t width);
+
 /* [B,T,heads·d] → [B,heads,T,d] and back */
 tensor nn_split_heads(struct scope *s, tensor x, int heads);
 tensor nn_merge_heads(struct scope *s, tensor x);
