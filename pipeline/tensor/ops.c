@@ -325,6 +325,13 @@ tensor op_avg_pool(struct scope *s, tensor x, int kernel, int stride, int paddin
     RUN(s, atg_avg_pool2d(&out, x, kernels, 2, strides, 2, paddings, 2));
 }
 
+tensor op_max_pool(struct scope *s, tensor x, int kernel, int stride, int padding)
+{
+    int64_t kernels[] = {kernel, kernel}, strides[] = {stride, stride};
+    int64_t paddings[] = {padding, padding}, dilation[] = {1, 1};
+    RUN(s, atg_max_pool2d(&out, x, kernels, 2, strides, 2, paddings, 2, dilation, 2, 0));
+}
+
 tensor op_fft2(struct scope *s, tensor x)
 {
     int64_t dims[] = {-2, -1};

@@ -89,6 +89,7 @@ tensor op_group_norm(struct scope *s, tensor x, int groups, tensor weight, tenso
 tensor op_layer_norm(struct scope *s, tensor x, tensor weight, tensor bias, double eps);
 tensor op_upsample_nearest(struct scope *s, tensor x, int64_t height, int64_t width);
 tensor op_avg_pool(struct scope *s, tensor x, int kernel, int stride, int padding);
+tensor op_max_pool(struct scope *s, tensor x, int kernel, int stride, int padding);
 tensor op_fft2(struct scope *s, tensor x);  /* last two dims; complex result */
 tensor op_ifft2(struct scope *s, tensor x); /* complex result */
 

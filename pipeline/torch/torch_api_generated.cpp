@@ -201,6 +201,11 @@ void atg_matmul(tensor *out__, tensor self, tensor other)
     OUT(torch::matmul(*self, *other));
 }
 
+void atg_max_pool2d(tensor *out__, tensor self, int64_t *kernel_size_data, int kernel_size_len, int64_t *stride_data, int stride_len, int64_t *padding_data, int padding_len, int64_t *dilation_data, int dilation_len, int ceil_mode)
+{
+    OUT(torch::max_pool2d(*self, dims(kernel_size_data, kernel_size_len), dims(stride_data, stride_len), dims(padding_data, padding_len), dims(dilation_data, dilation_len), ceil_mode != 0));
+}
+
 void atg_maximum(tensor *out__, tensor self, tensor other)
 {
     OUT(torch::maximum(*self, *other));

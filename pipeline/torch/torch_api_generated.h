@@ -45,6 +45,7 @@ void atg_lerp(tensor *out__, tensor self, tensor end, scalar weight);
 void atg_linear(tensor *out__, tensor input, tensor weight, tensor bias);
 void atg_log(tensor *out__, tensor self);
 void atg_matmul(tensor *out__, tensor self, tensor other);
+void atg_max_pool2d(tensor *out__, tensor self, int64_t *kernel_size_data, int kernel_size_len, int64_t *stride_data, int stride_len, int64_t *padding_data, int padding_len, int64_t *dilation_data, int dilation_len, int ceil_mode);
 void atg_maximum(tensor *out__, tensor self, tensor other);
 void atg_mean(tensor *out__, tensor self, int dtype);
 void atg_mean_dim(tensor *out__, tensor self, int64_t *dim_data, int dim_len, int keepdim, int dtype);
