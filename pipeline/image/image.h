@@ -36,7 +36,9 @@ struct image_info {
     int has_alpha;
 };
 
-/* Once a process, before anything else here: starts libvips, blocks its untrusted loaders. */
+/* Once a process, before image_decode*() and image_encode(): starts libvips with at most `threads`
+ * threads per picture, no operation cache, and nothing but the three formats' loaders and savers.
+ * A second call changes the threads only. */
 PF_MUST_CHECK enum pf_status image_library_init(const char *program_name, int threads,
     struct pf_error *err);
 
@@ -45,8 +47,11 @@ PF_MUST_CHECK enum pf_status image_library_init(const char *program_name, int th
 PF_MUST_CHECK enum pf_status image_probe(const void *bytes, size_t count,
     const struct image_limits *limits, struct image_info *ret_info, struct pf_error *err);
 
-/* Decodes a file: orientation applied, ICC profile (or CMYK, grey, 16 bit) to 8-bit sRGB, alpha kept
- * aside. Truncated or damaged files are PF_CORRUPT. */
+/* Decodes a file: orientation applied; ICC profile, CMYK, grey and palette to sRGB (16-bit files keep
+ * their precision); alpha kept aside, not premultiplied. A profile that is damaged or doesn't fit the
+ * pixels is left out, and damaged EXIF counts as upright, as browsers do. PF_CORRUPT: truncated or
+ * damaged pixels, or a header that contradicts them. Otherwise fails as image_probe() does.
+ * Decoding and encoding are PF_UNSUPPORTED in a build without libvips. */
 PF_MUST_CHECK enum pf_status image_decode(const void *bytes, size_t count,
     const struct image_limits *limits, struct image *ret_image, struct pf_error *err);
 
@@ -57,26 +62,29 @@ PF_MUST_CHECK enum pf_status image_decode_mask(const void *bytes, size_t count,
     struct pf_error *err);
 
 /* Encodes to a file's bytes (appended to `ret`); alpha is written where the format has it (png, webp),
- * and flattened on white for jpeg. rgb outside [0,1] is clamped. sRGB, no metadata. */
+ * and flattened on white for jpeg. rgb outside [0,1] is clamped; NaN or infinity is PF_INTERNAL. sRGB,
+ * 8 bit, no metadata. `quality` is 1 … 100 (jpeg and webp). PF_INVALID: quality out of range, or more
+ * pixels a side than the format holds (webp 16383, jpeg 65500). */
 PF_MUST_CHECK enum pf_status image_encode(const struct image *image, enum image_format format,
     int quality, struct buffer *ret, struct pf_error *err);
 
-/* How a picture is fitted to the model: scaled so that the shorter side is `resolution` (never
- * enlarged beyond it, never shrunk below one multiple), then padded by reflection at the right and
- * bottom to multiples of `multiple`. */
+/* How a picture is fitted to the model: enlarged or shrunk so that the shorter side is `resolution`
+ * (but never shrunk below one multiple), then padded by reflection at the right and bottom to
+ * multiples of `multiple`. */
 struct image_fit {
     int width, height;               /* of the original */
     int scaled_width, scaled_height; /* after scaling */
     int padded_width, padded_height; /* what the model sees */
 };
 
-/* Chooses the sizes. PF_INVALID when the aspect ratio would make the longer side exceed
+/* Chooses the sizes. PF_INVALID when the aspect ratio would make the longer padded side exceed
  * `max_model_side` (named with the numbers). */
 PF_MUST_CHECK enum pf_status image_fit_plan(int width, int height, int resolution, int multiple,
     int max_model_side, struct image_fit *ret_fit, struct pf_error *err);
 
-/* [channels,height,width] → [channels,padded_height,padded_width] by the plan (lanczos3 down, bicubic
- * up; reflection padding). The result is malloc'd. */
+/* [channels,height,width] → [channels,padded_height,padded_width] by the plan: lanczos3 where an axis
+ * shrinks, bicubic where it grows, untouched where neither; then reflection padding. Values are not
+ * clamped: beside a hard edge they leave the input's range by some percent. malloc'd. */
 PF_MUST_CHECK enum pf_status image_fit_apply(const struct image_fit *fit, const float *planes,
     int channels, float **ret_planes, struct pf_error *err);
 
