@@ -47,10 +47,14 @@ struct event {
     enum event_kind kind;
     const char *name;   /* "queued", …: the SSE event field; static */
     int64_t created_us; /* clock_monotonic_us() */
-    const char *image;  /* EVENT_PREVIEW: the image file's bytes (data holds it as b64_json too) */
-    size_t image_size;
     size_t data_size;
     const char *data; /* one line of JSON, NUL-terminated: the SSE data field */
+    struct {
+        int64_t step, width, height;
+        const char *format; /* "png", …; static */
+        const char *b64;    /* the image file, inside `data` */
+        size_t b64_size;
+    } preview; /* EVENT_PREVIEW, else zero */
 };
 
 void event_unref(struct event *event); /* takes NULL */
@@ -87,8 +91,10 @@ struct event_draft {
     enum event_kind kind;
     const char *data; /* one line of JSON; copied */
     size_t data_size;
-    const void *image; /* EVENT_PREVIEW; copied */
-    size_t image_size;
+    int64_t step, width, height; /* EVENT_PREVIEW, and the next three */
+    const char *format;          /* static */
+    size_t b64_offset;           /* where in `data` the image is */
+    size_t b64_size;
 };
 
 /* Appends an event; *ret_id (may be NULL) is its id. PF_NOT_FOUND: no such channel; PF_CONFLICT: it

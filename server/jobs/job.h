@@ -110,8 +110,7 @@ PF_MUST_CHECK enum pf_status job_priority_parse(
 PF_MUST_CHECK enum pf_status job_auxiliary_parse(
     const char *text, enum job_auxiliary *ret_auxiliary, struct pf_error *err);
 
-/* What a job's JSON needs beside the job. All zero is valid: relative URLs, no position, no image.
- */
+/* What a job's JSON needs beside the job. */
 struct job_view {
     int64_t queue_position; /* 1 = next; 0: not queued, written as null */
     int64_t eta_ms;         /* to the end of the job; -1 unknown; the job's own when it runs */
@@ -120,7 +119,8 @@ struct job_view {
     size_t image_b64_size;
 };
 
-/* Writes the job object of the API. error.message of code "internal" is replaced by a general text.
+/* Writes the job object of the API; view NULL: relative URLs, no position, no estimate, no image.
+ * error.message of code "internal" is replaced by a general text.
  */
 void job_put_json(struct buffer *out, const struct job *job, const struct job_view *view);
 
