@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sizes are found from few telling tensors; then the layout of those sizes is held against the
+ * checkpoint, so every other tensor is checked too and a wrong guess can't pass: whatever is
+ * missing or of another shape is named. A feature counts as there when any of its tensors is
+ * (attn_extra in one block, attention in one block of a level): a damaged checkpoint then fails
+ * instead of quietly running without it. */
+#include "pipeline/weights/sizes.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/weights/array_table.h"
+#include "pipeline/weights/checkpoint.h"
+#include "pipeline/weights/layout.h"
+
+enum { DIM_MAX = 1 << 20, UNET_HEADS_DEFAULT = 8, CLIP_HEAD_WIDTH_DEFAULT = 64, CONV_DIMS = 4 };
+
+/* --- looking things up --- */
+
+static const struct array *find(const struct checkpoint *checkpoint, const char *fmt, ...)
+    PF_PRINTF(2, 3);
+
+static const struct array *find(const struct checkpoint *checkpoint, const char *fmt, ...)
+{
+    char name[LAYOUT_NAME_MAX];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(name, sizeof name, fmt, args);
+    va_end(args);
+    return checkpoint_find(checkpoint, name);
+}
+
+/* The array of that name, with its number of dimensions and all of them in range. */
+static enum pf_status need(const struct checkpoint *checkpoint, const char *name, int dim_count,
+    const struct array **ret_array, struct pf_error *err)
+{
+    const struct array *array = checkpoint_find(checkpoint, name);
+    if (!array)
+        return pf_fail(err, PF_INVALID, "the checkpoint has no tensor '%s'", name);
+    if (array->dim_count != dim_count)
+        return pf_fail(err, PF_INVALID, "tensor '%s' has %d dimensions, expected %d", name,
+            array->dim_count, dim_count);
+    for (int i = 0; i < dim_count; i++) {
+        if (array->dims[i] < 1 || array->dims[i] > DIM_MAX)
+            return pf_fail(err, PF_INVALID, "tensor '%s': dimension %d is %lld, expected 1 to %d",
+                name, i, (long long)array->dims[i], DIM_MAX);
+    }
+    *ret_array = array;
+    return PF_OK;
+}
+
+static int starts_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+static int ends_with(const char *text, const char *end)
+{
+    size_t text_size = strlen(text), end_size = strlen(end);
+    return text_size >= end_size && strcmp(text + text_size - end_size, end) == 0;
+}
+
+/* The first array named start…end, or NULL. */
+static const struct array *find_any(
+    const struct checkpoint *checkpoint, const char *start, const char *end)
+{
+    for (size_t i = 0; i < checkpoint_array_count(checkpoint); i++) {
+        const struct array *array = checkpoint_array_at(checkpoint, i);
+        if (starts_with(array->name, start) && ends_with(array->name, end))
+            return array;
+    }
+    return NULL;
+}
+
+static enum pf_status read_count(const struct checkpoint *checkpoint, const char *key,
+    int64_t fallback, int64_t *ret_value, int *ret_known, struct pf_error *err)
+{
+    const char *text = checkpoint_metadata(checkpoint, key);
+    *ret_known = text != NULL;
+    *ret_value = fallback;
+    if (!text)
+        return PF_OK;
+    char *end;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    if (end == text || *end || errno || value < 1 || value > DIM_MAX)
+        return pf_fail(
+            err, PF_INVALID, "metadata '%s' is '%.64s', expected 1 to %d", key, text, DIM_MAX);
+    *ret_value = value;
+    return PF_OK;
+}
+
+static enum pf_status check_channels(
+    const char *what, int level, int64_t channels, struct pf_error *err)
+{
+    if (channels % SIZES_NORM_GROUPS != 0)
+        return pf_fail(err, PF_UNSUPPORTED,
+            "%s: %lld channels in level %d, expected a multiple of %d (GroupNorm)", what,
+            (long long)channels, level, SIZES_NORM_GROUPS);
+    return PF_OK;
+}
+
+/* --- UNet --- */
+
+static enum pf_status check_unet_heads(const struct unet_sizes *sizes, struct pf_error *err)
+{
+    for (int level = 0; level < sizes->level_count; level++) {
+        /* the middle has attention on the deepest level's channels in any case */
+        int used = sizes->attention[level] || level == sizes->level_count - 1;
+        if (used && sizes->channels[level] % sizes->heads != 0)
+            return pf_fail(err, PF_INVALID,
+                "UNet: %lld channels in level %d can't be split into %lld heads",
+                (long long)sizes->channels[level], level, (long long)sizes->heads);
+    }
+    return PF_OK;
+}
+
+/* Walks input_blocks.1, 2, …: residual blocks belong to the level, a downsampling ends it. */
+static enum pf_status read_unet_levels(
+    const struct checkpoint *checkpoint, struct unet_sizes *sizes, struct pf_error *err)
+{
+    const char *prefix = SIZES_PREFIX_UNET;
+    int level = 0;
+    for (int index = 1;; index++) {
+        char name[LAYOUT_NAME_MAX];
+        if (find(checkpoint, "%sinput_blocks.%d.0.op.weight", prefix, index)) {
+            if (++level >= SIZES_LEVELS_MAX)
+                return pf_fail(err, PF_UNSUPPORTED, "UNet: more than %d levels", SIZES_LEVELS_MAX);
+            continue;
+        }
+        snprintf(name, sizeof name, "%sinput_blocks.%d.0.in_layers.2.weight", prefix, index);
+        const struct array *array = checkpoint_find(checkpoint, name);
+        if (!array)
+            break;
+        PF_TRY(need(checkpoint, name, CONV_DIMS, &array, err));
+        if (sizes->res_blocks[level] >= SIZES_RES_BLOCKS_MAX)
+            return pf_fail(err, PF_UNSUPPORTED, "UNet: more than %d residual blocks in level %d",
+                SIZES_RES_BLOCKS_MAX, level);
+        if (sizes->res_blocks[level]++ == 0)
+            sizes->channels[level] = array->dims[0];
+        if (find(checkpoint, "%sinput_blocks.%d.1.proj_in.weight", prefix, index))
+            sizes->attention[level] = 1;
+    }
+    sizes->level_count = level + 1;
+    for (level = 0; level < sizes->level_count; level++) {
+        if (sizes->res_blocks[level] == 0)
+            return pf_fail(err, PF_INVALID,
+                "UNet: no '%sinput_blocks.*' residual block in level %d", prefix, level);
+        PF_TRY(check_channels("UNet", level, sizes->channels[level], err));
+    }
+    return PF_OK;
+}
+
+static enum pf_status read_unet_transformer(
+    const struct checkpoint *checkpoint, struct unet_sizes *sizes, struct pf_error *err)
+{
+    const char *prefix = SIZES_PREFIX_UNET;
+    const struct array *array = NULL;
+    PF_TRY(need(checkpoint,
+        SIZES_PREFIX_UNET "middle_block.1.transformer_blocks.0.attn2.to_k.weight", 2, &array, err));
+    sizes->context_dim = array->dims[1];
+    while (find(checkpoint, "%smiddle_block.1.transformer_blocks.%d.attn2.to_k.weight", prefix,
+        sizes->transformer_depth)) {
+        if (++sizes->transformer_depth > SIZES_DEPTH_MAX)
+            return pf_fail(err, PF_UNSUPPORTED, "UNet: more than %d transformer blocks in a row",
+                SIZES_DEPTH_MAX);
+    }
+    sizes->has_extra = find_any(checkpoint, prefix, ".attn_extra.to_q.weight") != NULL;
+    PF_TRY(read_count(
+        checkpoint, "unet_num_heads", UNET_HEADS_DEFAULT, &sizes->heads, &sizes->heads_known, err));
+    return check_unet_heads(sizes, err);
+}
+
+enum pf_status unet_sizes_read(
+    const struct checkpoint *checkpoint, struct unet_sizes *ret_sizes, struct pf_error *err)
+{
+    struct unet_sizes sizes = {0};
+    const struct array *first = NULL, *last = NULL, *time = NULL;
+    PF_TRY(need(checkpoint, SIZES_PREFIX_UNET "input_blocks.0.0.weight", CONV_DIMS, &first, err));
+    PF_TRY(need(checkpoint, SIZES_PREFIX_UNET "out.2.weight", CONV_DIMS, &last, err));
+    PF_TRY(need(checkpoint, SIZES_PREFIX_UNET "time_embed.0.weight", 2, &time, err));
+    sizes.model_channels = first->dims[0];
+    sizes.in_channels = first->dims[1];
+    sizes.out_channels = last->dims[0];
+    sizes.time_channels = time->dims[0];
+    PF_TRY(check_channels("UNet", 0, sizes.model_channels, err));
+    PF_TRY(read_unet_levels(checkpoint, &sizes, err));
+    PF_TRY(read_unet_transformer(checkpoint, &sizes, err));
+    *ret_sizes = sizes;
+    return PF_OK;
+}
+
+/* --- VAE --- */
+
+static enum pf_status read_vae_levels(
+    const struct checkpoint *checkpoint, struct vae_sizes *sizes, struct pf_error *err)
+{
+    const char *prefix = SIZES_PREFIX_VAE;
+    while (find(checkpoint, "%sencoder.down.%d.block.0.conv1.weight", prefix, sizes->level_count)) {
+        char name[LAYOUT_NAME_MAX];
+        const struct array *array = NULL;
+        int level = sizes->level_count;
+        if (level >= SIZES_LEVELS_MAX)
+            return pf_fail(err, PF_UNSUPPORTED, "VAE: more than %d levels", SIZES_LEVELS_MAX);
+        snprintf(name, sizeof name, "%sencoder.down.%d.block.0.conv1.weight", prefix, level);
+        PF_TRY(need(checkpoint, name, CONV_DIMS, &array, err));
+        sizes->channels[sizes->level_count++] = array->dims[0];
+        PF_TRY(check_channels("VAE", level, array->dims[0], err));
+        if (find(checkpoint, "%sencoder.down.%d.attn.0.norm.weight", prefix, level))
+            return pf_fail(err, PF_UNSUPPORTED,
+                "VAE: attention in level %d ('%sencoder.down.%d.attn.0') is not supported", level,
+                prefix, level);
+    }
+    if (sizes->level_count == 0)
+        return pf_fail(err, PF_INVALID,
+            "the checkpoint has no tensor '%sencoder.down.0.block.0.conv1.weight'", prefix);
+    while (find(checkpoint, "%sencoder.down.0.block.%d.conv1.weight", prefix, sizes->res_blocks)) {
+        if (++sizes->res_blocks > SIZES_RES_BLOCKS_MAX)
+            return pf_fail(err, PF_UNSUPPORTED, "VAE: more than %d residual blocks in a level",
+                SIZES_RES_BLOCKS_MAX);
+    }
+    return PF_OK;
+}
+
+enum pf_status vae_sizes_read(
+    const struct checkpoint *checkpoint, struct vae_sizes *ret_sizes, struct pf_error *err)
+{
+    struct vae_sizes sizes = {0};
+    const struct array *first = NULL, *last = NULL, *post = NULL;
+    PF_TRY(need(checkpoint, SIZES_PREFIX_VAE "encoder.conv_in.weight", CONV_DIMS, &first, err));
+    PF_TRY(need(checkpoint, SIZES_PREFIX_VAE "decoder.conv_out.weight", CONV_DIMS, &last, err));
+    PF_TRY(need(checkpoint, SIZES_PREFIX_VAE "post_quant_conv.weight", CONV_DIMS, &post, err));
+    sizes.base_channels = first->dims[0];
+    sizes.in_channels = first->dims[1];
+    sizes.out_channels = last->dims[0];
+    sizes.z_channels = post->dims[0];
+    sizes.embed_channels = post->dims[1];
+    PF_TRY(check_channels("VAE", 0, sizes.base_channels, err));
+    PF_TRY(read_vae_levels(checkpoint, &sizes, err));
+    sizes.has_attention = find_any(checkpoint, SIZES_PREFIX_VAE, ".mid.attn_1.q.weight") != NULL;
+    const struct array *lora =
+        find_any(checkpoint, SIZES_PREFIX_VAE "decoder.up.", ".lora.lora_down.weight");
+    if (lora) {
+        PF_TRY(need(checkpoint, lora->name, CONV_DIMS, &lora, err));
+        sizes.lora_rank = lora->dims[0];
+    }
+    sizes.factor = INT64_C(1) << (sizes.level_count - 1);
+    if (sizes.in_channels != 3 || sizes.out_channels != 3)
+        return pf_fail(err, PF_UNSUPPORTED, "VAE: %lld channels in, %lld out; pictures have 3",
+            (long long)sizes.in_channels, (long long)sizes.out_channels);
+    *ret_sizes = sizes;
+    return PF_OK;
+}
+
+/* --- CLIP --- */
+
+static enum pf_status check_clip_heads(const struct clip_sizes *sizes, struct pf_error *err)
+{
+    if (sizes->width % sizes->heads != 0)
+        return pf_fail(err, PF_INVALID, "text encoder: width %lld can't be split into %lld heads",
+            (long long)sizes->width, (long long)sizes->heads);
+    return PF_OK;
+}
+
+enum pf_status clip_sizes_read(
+    const struct checkpoint *checkpoint, struct clip_sizes *ret_sizes, struct pf_error *err)
+{
+    struct clip_sizes sizes = {0};
+    const char *prefix = SIZES_PREFIX_CLIP;
+    const struct array *tokens = NULL, *positions = NULL, *mlp = NULL;
+    PF_TRY(
+        need(checkpoint, SIZES_PREFIX_CLIP "embeddings.token_embedding.weight", 2, &tokens, err));
+    PF_TRY(need(
+        checkpoint, SIZES_PREFIX_CLIP "embeddings.position_embedding.weight", 2, &positions, err));
+    PF_TRY(need(checkpoint, SIZES_PREFIX_CLIP "encoder.layers.0.mlp.fc1.weight", 2, &mlp, err));
+    sizes.vocabulary = tokens->dims[0];
+    sizes.width = tokens->dims[1];
+    sizes.positions = positions->dims[0];
+    sizes.mlp_width = mlp->dims[0];
+    while (find(checkpoint, "%sencoder.layers.%d.mlp.fc1.weight", prefix, sizes.layers)) {
+        if (++sizes.layers > SIZES_LAYERS_MAX)
+            return pf_fail(
+                err, PF_UNSUPPORTED, "text encoder: more than %d layers", SIZES_LAYERS_MAX);
+    }
+    int64_t assumed = sizes.width / CLIP_HEAD_WIDTH_DEFAULT;
+    PF_TRY(read_count(checkpoint, "clip_num_heads", assumed ? assumed : 1, &sizes.heads,
+        &sizes.heads_known, err));
+    PF_TRY(check_clip_heads(&sizes, err));
+    *ret_sizes = sizes;
+    return PF_OK;
+}
+
+/* --- the whole --- */
+
+const char *prediction_type_name(enum prediction_type prediction)
+{
+    return prediction == PREDICTION_V ? "v" : "epsilon";
+}
+
+static enum pf_status read_prediction(
+    const struct checkpoint *checkpoint, enum prediction_type *ret_prediction, struct pf_error *err)
+{
+    const char *text = checkpoint_metadata(checkpoint, "prediction_type");
+    for (int i = PREDICTION_EPSILON; i <= PREDICTION_V; i++) {
+        if (!text || strcmp(text, prediction_type_name((enum prediction_type)i)) == 0) {
+            *ret_prediction = (enum prediction_type)i;
+            return PF_OK;
+        }
+    }
+    return pf_fail(err, PF_UNSUPPORTED,
+        "metadata 'prediction_type' is '%.64s', expected 'epsilon' or 'v'", text);
+}
+
+static enum pf_status check_parts(const struct model_sizes *sizes, struct pf_error *err)
+{
+    if (sizes->unet.out_channels != sizes->vae.embed_channels ||
+        sizes->unet.in_channels != 2 * sizes->vae.embed_channels)
+        return pf_fail(err, PF_INVALID,
+            "the UNet takes %lld channels and gives %lld, for latents of %lld it needs %lld and "
+            "%lld",
+            (long long)sizes->unet.in_channels, (long long)sizes->unet.out_channels,
+            (long long)sizes->vae.embed_channels, (long long)sizes->vae.embed_channels * 2,
+            (long long)sizes->vae.embed_channels);
+    if (sizes->unet.context_dim != sizes->clip.width)
+        return pf_fail(err, PF_INVALID,
+            "the UNet's contexts have width %lld, the text encoder gives %lld",
+            (long long)sizes->unet.context_dim, (long long)sizes->clip.width);
+    return PF_OK;
+}
+
+static void format_shape(char *text, size_t size, const int64_t *dims, int dim_count)
+{
+    size_t used = 0;
+    text[0] = 0;
+    for (int i = 0; i < dim_count && used < size; i++)
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s%lld", i ? "," : "", (long long)dims[i]);
+}
+
+/* A layout visitor: the checkpoint has this tensor, in this shape, in a dtype we compute with. */
+static enum pf_status check_tensor(
+    void *context, const struct layout_tensor *tensor, struct pf_error *err)
+{
+    const struct checkpoint *checkpoint = context;
+    const struct array *array = checkpoint_find(checkpoint, tensor->name);
+    if (!array)
+        return pf_fail(err, PF_INVALID, "the checkpoint has no tensor '%s'", tensor->name);
+    if (array->dim_count != tensor->dim_count ||
+        memcmp(array->dims, tensor->dims, (size_t)tensor->dim_count * sizeof *array->dims) != 0) {
+        char have[160], want[96];
+        format_shape(have, sizeof have, array->dims, array->dim_count);
+        format_shape(want, sizeof want, tensor->dims, tensor->dim_count);
+        return pf_fail(
+            err, PF_INVALID, "tensor '%s' has shape [%s], expected [%s]", tensor->name, have, want);
+    }
+    if (array->dtype != DTYPE_F16 && array->dtype != DTYPE_BF16 && array->dtype != DTYPE_F32 &&
+        array->dtype != DTYPE_F64)
+        return pf_fail(err, PF_UNSUPPORTED, "tensor '%s' is of %s, weights are F16, BF16, F32, F64",
+            tensor->name, dtype_name(array->dtype));
+    return PF_OK;
+}
+
+enum pf_status model_sizes_read(
+    const struct checkpoint *checkpoint, struct model_sizes *ret_sizes, struct pf_error *err)
+{
+    struct model_sizes sizes = {0};
+    PF_TRY(unet_sizes_read(checkpoint, &sizes.unet, err));
+    PF_TRY(vae_sizes_read(checkpoint, &sizes.vae, err));
+    PF_TRY(clip_sizes_read(checkpoint, &sizes.clip, err));
+    PF_TRY(read_prediction(checkpoint, &sizes.prediction, err));
+    PF_TRY(check_parts(&sizes, err));
+    sizes.model_factor = sizes.vae.factor << (sizes.unet.level_count - 1);
+    struct layout_visitor visitor = {check_tensor, (void *)checkpoint};
+    PF_TRY(layout_visit(&sizes, &visitor, err));
+    *ret_sizes = sizes;
+    return PF_OK;
+}
+
+enum pf_status model_sizes_set_heads(
+    struct model_sizes *sizes, int64_t unet_heads, int64_t clip_heads, struct pf_error *err)
+{
+    struct model_sizes changed = *sizes;
+    if (unet_heads < 1 || clip_heads < 1)
+        return pf_fail(err, PF_INVALID, "%lld heads of the UNet and %lld of the text encoder",
+            (long long)unet_heads, (long long)clip_heads);
+    changed.unet.heads = unet_heads;
+    changed.clip.heads = clip_heads;
+    changed.unet.heads_known = changed.clip.heads_known = 1;
+    PF_TRY(check_unet_heads(&changed.unet, err));
+    PF_TRY(check_clip_heads(&changed.clip, err));
+    *sizes = changed;
+    return PF_OK;
+}
