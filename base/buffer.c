@@ -26,19 +26,21 @@ void buffer_clear(struct buffer *buffer)
         buffer->data[0] = '\0';
 }
 
-/* Doubling keeps a run of puts linear; the capacity counts the terminator. */
+/* Doubling keeps a run of puts linear; the capacity counts the terminator. No object is larger than
+ * PTRDIFF_MAX, so no sum below overflows. */
 static enum pf_status grow(struct buffer *buffer, size_t count)
 {
-    size_t max = buffer->max_size ? buffer->max_size : SIZE_MAX - 1;
+    int is_limited = buffer->max_size > 0 && buffer->max_size < PTRDIFF_MAX;
+    size_t max = is_limited ? buffer->max_size : PTRDIFF_MAX - 1;
     if (buffer->size > max || count > max - buffer->size)
-        return buffer->max_size ? PF_INVALID : PF_NOMEM;
+        return is_limited ? PF_INVALID : PF_NOMEM;
     size_t needed = buffer->size + count + 1;
     if (needed <= buffer->capacity)
         return PF_OK;
-    size_t capacity = buffer->capacity <= SIZE_MAX / 2 ? buffer->capacity * 2 : SIZE_MAX;
+    size_t capacity = buffer->capacity * 2;
     if (capacity < CAPACITY_MIN)
         capacity = CAPACITY_MIN;
-    if (capacity - 1 > max)
+    if (capacity > max + 1)
         capacity = max + 1;
     if (capacity < needed)
         capacity = needed;

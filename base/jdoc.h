@@ -30,7 +30,7 @@ struct jdoc_value {
 
 struct jdoc; /* owns all its values */
 
-enum { JDOC_DEPTH_MAX = 64, JDOC_VALUES_MAX = 4 << 20 };
+enum { JDOC_DEPTH_MAX = 64, JDOC_VALUES_MAX = 1 << 20 };
 
 /* Parses `count` bytes that hold exactly one JSON value; the text isn't used afterwards. PF_CORRUPT names
  * the byte offset; PF_NOMEM. A value costs about 100 bytes of memory, so bound `count` for hostile input.
