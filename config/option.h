@@ -62,8 +62,8 @@ struct option_spec {
     const char *group;          /* heading in help and docs */
     const char *doc; /* whole sentences, without default and range (these are generated) */
 
-    /* Checks a TEXT value, or one item of a LIST, beyond its type; NULL: none. The message says
-     * what was expected ("expected HOST:PORT"). */
+    /* Checks a TEXT value, or one item of a LIST, beyond its type: returns NULL when it is fine,
+     * else what was expected ("HOST:PORT"). Not asked about "". NULL: no check. */
     const char *(*check)(const char *text);
 };
 
@@ -77,6 +77,8 @@ struct option_place {
     const char *path; /* of the file, for OPTION_FROM_FILE */
 };
 
+#define OPTION_ENVIRONMENT_PREFIX "PROMPTFIX_"
+
 /* --name as a flag, NAME with the prefix as an environment variable. */
 void option_put_flag(struct buffer *out, const struct option_spec *option);
 void option_put_environment(struct buffer *out, const struct option_spec *option);
@@ -84,6 +86,10 @@ void option_put_environment(struct buffer *out, const struct option_spec *option
 /* The row of that file key, or NULL. */
 const struct option_spec *option_find(
     const struct option_spec *options, size_t count, const char *name);
+
+/* The row of `programs` whose name is at most two edits away from a mistyped one, or NULL. */
+const struct option_spec *option_nearest(
+    const struct option_spec *options, size_t count, unsigned programs, const char *name);
 
 /* Sets the member of `target` from text, strictly; the old value is released. Untouched on failure.
  * PF_INVALID says the place, the value and what was expected. */
@@ -94,9 +100,10 @@ PF_MUST_CHECK enum pf_status option_set_text(const struct option_spec *option, v
 PF_MUST_CHECK enum pf_status option_set_items(const struct option_spec *option, void *target,
     const char *const *items, size_t count, struct option_place place, struct pf_error *err);
 
-/* The failure of one value: "PLACE: 'text': expected …" */
+/* The failure of one value: "PLACE is GOT, expected …". `got` as "a string", "'x'";
+ * `expected` NULL: by the row. */
 enum pf_status option_fail(const struct option_spec *option, struct option_place place,
-    const char *text, struct pf_error *err);
+    const char *got, const char *expected, struct pf_error *err);
 
 /* Sets all members to their defaults (`target` holds nothing owned before), and releases them. */
 PF_MUST_CHECK enum pf_status options_init(
