@@ -13,7 +13,7 @@
  *   hello      {protocol, pid, device, version}                      first, before loading
  *   ready      {device, dtype, load_ms, max_runs, model:{…}}         model: see model_put_json()
  *   broken     {code, message}                                       loading failed; then exits 1
- *   started    {job, attempt, load_ms}                               taken up; inputs are not looked at yet
+ *   started    {job, attempt, load_ms}                               taken up; load_ms: of the worker's model
  *   encoded    {job, attempt, encode_ms, width, height}              image decoded and encoded
  *   step       {job, attempt, step, steps, sigma, guidance_loss|null, elapsed_ms, eta_ms}
  *   preview    {job, attempt, step, format, width, height}  + body   the image file's bytes

@@ -99,6 +99,16 @@ static void scatter(struct call *call, tensor output, const struct pf_error *sha
     }
 }
 
+/* Too many for the device's memory: everybody stays in line, and calls are smaller from now on. */
+static int shrink(struct batcher *batcher, const struct pf_error *shared, int count)
+{
+    if (shared->status != PF_NOMEM || count < 2)
+        return 0;
+    batcher->max_batch = count / 2;
+    atc_empty_cache();
+    return 1;
+}
+
 /* Those that took part go to the end of the line, or leave. */
 static void requeue(struct batcher *batcher, const struct batcher_step *step)
 {
@@ -121,6 +131,10 @@ void batcher_step(struct batcher *batcher, struct batcher_step *ret_step)
         tensor output = unet_forward(batcher->pipeline->unet, &s, x, call.t, call.contexts);
         batcher->unet_calls++;
         batcher->unet_rows += call.rows;
+        if (shrink(batcher, &shared, call.count)) {
+            ret_step->count = 0;
+            return;
+        }
         scatter(&call, output, &shared);
     }
     requeue(batcher, ret_step);

@@ -27,7 +27,8 @@ void batcher_remove(struct batcher *batcher, const struct run *run); /* not ther
 
 /* One UNet call. ret_stepped gets the runs that took part, ret_errors[i] how each fared: a failure of
  * one run (its guidance, say) is its own; a failure of the shared call is everybody's. A run that is
- * done or failed has left the batcher. */
+ * done or failed has left the batcher. When a shared call runs out of memory nobody fails: the step has
+ * no runs, and calls are half as large from then on. */
 struct batcher_step {
     struct run *runs[BATCHER_RUNS_MAX];
     struct pf_error errors[BATCHER_RUNS_MAX];

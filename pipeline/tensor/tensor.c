@@ -4,6 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+static int (*interrupt_wanted)(void *context);
+static void *interrupt_context;
+
+void tensor_set_interrupt(int (*wanted)(void *context), void *context)
+{
+    interrupt_wanted = wanted;
+    interrupt_context = context;
+}
+
 /* Turns the thread's pending libtorch error into the scope's. */
 static void scope_fail_from_torch(struct scope *scope)
 {
@@ -48,6 +57,8 @@ static int scope_grow(struct scope *scope)
 
 tensor scope_take(struct scope *scope, tensor owned)
 {
+    if (owned && interrupt_wanted && interrupt_wanted(interrupt_context))
+        pf_fail(scope->err, PF_CANCELLED, "stopped on request");
     if (!owned || !scope_ok(scope)) {
         if (scope_ok(scope))
             scope_fail_from_torch(scope);

@@ -99,6 +99,11 @@ int tensor_same_shape(tensor a, tensor b);
 size_t tensor_type_size(enum tensor_type type);
 const char *tensor_type_name(enum tensor_type type);
 
+/* Lets somebody stop a computation in the middle: `wanted` is asked before every operation of this
+ * thread, so it must be cheap; once it returns non-zero the scope at hand fails with PF_CANCELLED.
+ * NULL switches it off. One per process. */
+void tensor_set_interrupt(int (*wanted)(void *context), void *context);
+
 /* Gradients on within a block: `int former = tensor_grad_enable(1); …; tensor_grad_enable(former);`
  * They are off from pipeline start on. */
 int tensor_grad_enable(int enabled);

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pipeline/worker_state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/jdoc.h"
+
+enum { LOOK_INTERVAL_US = 10 * 1000 };
+
+/* --- jobs ------------------------------------------------------------------------------------- */
+
+static void job_destroy(struct worker_job *job)
+{
+    if (!job)
+        return;
+    run_destroy(job->run);
+    free(job->id);
+    free(job->instruction);
+    free(job->auxiliary_prompt);
+    free(job->body);
+    free(job);
+}
+
+static void job_remove(struct worker *worker, struct worker_job *job)
+{
+    for (struct worker_job **link = &worker->jobs; *link; link = &(*link)->next) {
+        if (*link != job)
+            continue;
+        *link = job->next;
+        batcher_remove(&worker->batcher, job->run);
+        job_destroy(job);
+        return;
+    }
+}
+
+static struct worker_job *job_find(const struct worker *worker, const char *id)
+{
+    for (struct worker_job *job = worker->jobs; job; job = job->next)
+        if (strcmp(job->id, id) == 0)
+            return job;
+    return NULL;
+}
+
+static struct worker_job *job_of_run(const struct worker *worker, const struct run *run)
+{
+    for (struct worker_job *job = worker->jobs; job; job = job->next)
+        if (job->run == run)
+            return job;
+    return NULL;
+}
+
+/* --- messages in ------------------------------------------------------------------------------ */
+
+static char *copy_string(const struct jdoc_value *message, const char *key)
+{
+    return strdup(jdoc_get_string(message, key, ""));
+}
+
+/* The object's members into params: numbers and choices' names. */
+static void read_params(struct worker_job *job, const struct jdoc_value *object)
+{
+    params_init(&job->params);
+    for (const struct jdoc_value *m = object ? object->first : NULL; m; m = m->next) {
+        enum pf_status status = PF_INVALID;
+        if (m->type == JDOC_STRING)
+            status = params_set_text(&job->params, m->key, m->string, &job->refused);
+        else if (m->type == JDOC_NUMBER)
+            status = params_set_number(&job->params, m->key, m->number, &job->refused);
+        if (status != PF_OK)
+            pf_fail(&job->refused, PF_INVALID, "%s: neither text nor number", m->key);
+    }
+}
+
+static void read_run(struct worker *worker, const struct jdoc_value *message,
+    const struct frame *frame)
+{
+    struct worker_job *job = calloc(1, sizeof *job);
+    struct worker_job **end = &worker->jobs;
+    int64_t image_size = jdoc_get_integer(message, "image_bytes", -1);
+    int64_t mask_size = jdoc_get_integer(message, "mask_bytes", 0);
+    if (!job || image_size < 0 || mask_size < 0 || image_size > (int64_t)frame->body_size ||
+        mask_size != (int64_t)frame->body_size - image_size) {
+        pf_fail(&worker->link.error, job ? PF_CORRUPT : PF_NOMEM,
+            "a run of %lld + %lld bytes in a frame of %zu", (long long)image_size,
+            (long long)mask_size, frame->body_size);
+        worker->link.closed = 1;
+        free(job);
+        return;
+    }
+    job->id = copy_string(message, "job");
+    job->attempt = jdoc_get_integer(message, "attempt", 0);
+    job->instruction = copy_string(message, "instruction");
+    job->auxiliary_prompt = copy_string(message, "auxiliary_prompt");
+    job->image_size = (size_t)image_size;
+    job->mask_size = (size_t)mask_size;
+    job->body = malloc(frame->body_size + 1);
+    read_params(job, jdoc_get(message, "parameters"));
+    while (*end)
+        end = &(*end)->next;
+    if (job->id && job->instruction && job->auxiliary_prompt && job->body) {
+        if (frame->body_size > 0)
+            memcpy(job->body, frame->body, frame->body_size);
+        *end = job;
+        return;
+    }
+    pf_fail(&worker->link.error, PF_NOMEM, "a job of %zu bytes", frame->body_size);
+    worker->link.closed = 1;
+    job_destroy(job);
+}
+
+static void read_message(struct worker *worker, const struct frame *frame)
+{
+    struct jdoc *doc = NULL;
+    if (jdoc_parse(&doc, frame->header, frame->header_size, &worker->link.error) != PF_OK) {
+        worker->link.closed = 1;
+        return;
+    }
+    const struct jdoc_value *message = jdoc_root(doc);
+    const char *type = jdoc_get_string(message, "type", "");
+    struct worker_job *job = job_find(worker, jdoc_get_string(message, "job", ""));
+    if (strcmp(type, "run") == 0) {
+        read_run(worker, message, frame);
+    } else if (strcmp(type, "cancel") == 0) {
+        if (job)
+            job->cancelled = 1;
+    } else {
+        pf_fail(&worker->link.error, PF_CORRUPT, "the server sent a message '%.40s'", type);
+        worker->link.closed = 1;
+    }
+    jdoc_destroy(doc);
+}
+
+static void look(struct worker *worker, int timeout_ms)
+{
+    struct frame frame;
+    worker_link_receive(&worker->link, timeout_ms);
+    while (worker_link_next(&worker->link, &frame))
+        read_message(worker, &frame);
+}
+
+/* Asked between operations: is everybody gone for whom this is computed? */
+static int interrupt_wanted(void *context)
+{
+    struct worker *worker = context;
+    int64_t now_us = clock_monotonic_us();
+    if (now_us - worker->looked_us >= LOOK_INTERVAL_US) {
+        worker->looked_us = now_us;
+        look(worker, 0);
+    }
+    if (worker->link.closed)
+        return 1;
+    int computing = 0, cancelled = 0;
+    for (const struct worker_job *job = worker->jobs; job; job = job->next) {
+        computing += job->computing;
+        cancelled += job->computing && job->cancelled;
+    }
+    return computing > 0 && computing == cancelled;
+}
+
+/* --- the loop --------------------------------------------------------------------------------- */
+
+/* How a job ends that can't go on. */
+static void job_give_up(struct worker *worker, struct worker_job *job, const struct pf_error *error)
+{
+    if (job->cancelled)
+        worker_send_cancelled(worker, job);
+    else
+        worker_send_failed(worker, job, error);
+    if (error->status == PF_NOMEM)
+        atc_empty_cache();
+    if (error->status == PF_INTERNAL)
+        fprintf(stderr, "job %s: %s\n", job->id, error->message);
+    job_remove(worker, job);
+}
+
+static void drop_cancelled(struct worker *worker)
+{
+    for (struct worker_job *job = worker->jobs, *next; job; job = next) {
+        next = job->next;
+        if (!job->cancelled)
+            continue;
+        worker_send_cancelled(worker, job);
+        job_remove(worker, job);
+    }
+}
+
+static enum pf_status begin_run(struct worker *worker, struct worker_job *job, struct pf_error *err)
+{
+    struct image_limits limits = IMAGE_LIMITS_DEFAULT;
+    limits.max_pixels = worker->options->max_pixels;
+    struct image image = IMAGE_INIT;
+    AUTO_FREE float *mask = NULL;
+    struct run_request request = {
+        .instruction = job->instruction,
+        .auxiliary_prompt = job->auxiliary_prompt,
+        .params = job->params,
+        .image = &image,
+    };
+    if (job->refused.status != PF_OK)
+        return pf_fail(err, job->refused.status, "%s", job->refused.message);
+    PF_TRY(image_decode(job->body, job->image_size, &limits, &image, err));
+    enum pf_status status = PF_OK;
+    if (job->mask_size > 0)
+        status = image_decode_mask(job->body + job->image_size, job->mask_size, &limits,
+            &request.mask_width, &request.mask_height, &mask, err);
+    request.mask = mask;
+    if (status == PF_OK)
+        status = run_begin(&job->run, worker->pipeline, &request, err);
+    image_finish(&image);
+    return status == PF_OK ? batcher_add(&worker->batcher, job->run, err) : status;
+}
+
+/* Takes up the oldest job that waits; one at a time, so that those under way go on in between. */
+static void begin_one(struct worker *worker)
+{
+    struct worker_job *job = worker->jobs;
+    while (job && job->run)
+        job = job->next;
+    if (!job)
+        return;
+    struct pf_error err = PF_ERROR_INIT;
+    job->start_ms = clock_monotonic_ms();
+    worker_send_started(worker, job);
+    job->computing = 1;
+    enum pf_status status = begin_run(worker, job, &err);
+    job->computing = 0;
+    free(STEAL(job->body));
+    if (status != PF_OK)
+        job_give_up(worker, job, &err);
+    else
+        worker_send_encoded(worker, job);
+}
+
+static void finish_job(struct worker *worker, struct worker_job *job)
+{
+    struct pf_error err = PF_ERROR_INIT;
+    struct image image = IMAGE_INIT;
+    AUTO_BUFFER struct buffer file = BUFFER_INIT;
+    const struct params *params = run_params(job->run);
+    job->computing = 1;
+    enum pf_status status = run_finish(job->run, &image, &err);
+    job->computing = 0;
+    if (status == PF_OK)
+        status = image_encode(&image, (enum image_format)params->output_format,
+            (int)params->output_quality, &file, &err);
+    if (status == PF_OK) {
+        worker_send_succeeded(worker, job, &image, &file);
+        job_remove(worker, job);
+    } else {
+        job_give_up(worker, job, &err);
+    }
+    image_finish(&image);
+}
+
+static void report(struct worker *worker, const struct batcher_step *step)
+{
+    for (int i = 0; i < step->count; i++) {
+        struct worker_job *job = job_of_run(worker, step->runs[i]);
+        job->computing = 0;
+        if (step->errors[i].status != PF_OK) {
+            job_give_up(worker, job, &step->errors[i]);
+            continue;
+        }
+        worker_send_step(worker, job);
+        if (run_preview_due(job->run))
+            worker_send_preview(worker, job);
+        if (run_done(job->run))
+            finish_job(worker, job);
+    }
+}
+
+static void step_all(struct worker *worker)
+{
+    static struct batcher_step step; /* large, and there is one worker a process */
+    for (struct worker_job *job = worker->jobs; job; job = job->next)
+        job->computing = job->run != NULL;
+    batcher_step(&worker->batcher, &step);
+    for (struct worker_job *job = worker->jobs; job; job = job->next)
+        job->computing = 0;
+    report(worker, &step);
+}
+
+static void serve(struct worker *worker)
+{
+    while (!worker->link.closed) {
+        look(worker, worker->jobs ? 0 : -1);
+        drop_cancelled(worker);
+        begin_one(worker);
+        if (worker->batcher.count > 0)
+            step_all(worker);
+        worker_send_stats(worker);
+    }
+    while (worker->jobs)
+        job_remove(worker, worker->jobs);
+}
+
+enum pf_status worker_serve(const struct worker_options *options, struct pf_error *err)
+{
+    struct worker worker = {.options = options};
+    worker_link_init(&worker.link, options->socket_fd);
+    worker_send_hello(&worker);
+    enum pf_status status = pipeline_create(&worker.pipeline, &options->pipeline, err);
+    if (status == PF_OK) {
+        batcher_init(&worker.batcher, worker.pipeline, options->max_batch);
+        tensor_set_interrupt(interrupt_wanted, &worker);
+        worker_send_ready(&worker);
+        serve(&worker);
+        tensor_set_interrupt(NULL, NULL);
+        *err = worker.link.error;
+        status = err->status;
+    } else {
+        worker_send_broken(&worker, err);
+    }
+    pipeline_destroy(worker.pipeline);
+    worker_link_finish(&worker.link);
+    return status;
+}
