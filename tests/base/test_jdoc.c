@@ -118,6 +118,8 @@ static void test_strings(void **state)
     check_corrupt("\"\\ud83dx\"", "unpaired surrogate");
     check_corrupt("\"\\ud83d\\n\"", "unpaired surrogate");
     check_corrupt("\"\\ude00\"", "unpaired surrogate");
+    check_corrupt("\"\\ude00\\ude00\"", "unpaired surrogate");
+    check_corrupt("\"a\x1f\"", "control character in a string at byte 2");
     check_corrupt("\"\\ud83d\\ud83d\"", "unpaired surrogate");
 }
 
