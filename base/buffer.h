@@ -17,8 +17,10 @@ struct buffer {
     enum pf_status status; /* PF_OK, PF_INVALID (over max_size) or PF_NOMEM */
 };
 
+/* clang-format off */
 #define BUFFER_INIT {NULL, 0, 0, 0, PF_OK}
 #define BUFFER_INIT_MAX(max) {NULL, 0, 0, (max), PF_OK}
+/* clang-format on */
 #define AUTO_BUFFER __attribute__((cleanup(buffer_finish)))
 
 void buffer_finish(struct buffer *buffer);
@@ -28,9 +30,9 @@ void buffer_put(struct buffer *buffer, const void *bytes, size_t count);
 void buffer_put_text(struct buffer *buffer, const char *text);
 void buffer_put_format(struct buffer *buffer, const char *fmt, ...) PF_PRINTF(2, 3);
 
-/* Makes room for `count` more bytes and returns where they go, or NULL; the caller then adds what it
- * wrote to `size`. The NUL behind `size` is in place when all `count` bytes were written; else the next put
- * or buffer_steal() sets it. */
+/* Makes room for `count` more bytes and returns where they go, or NULL; the caller then adds what
+ * it wrote to `size`. The NUL behind `size` is in place when all `count` bytes were written; else
+ * the next put or buffer_steal() sets it. */
 char *buffer_reserve(struct buffer *buffer, size_t count);
 
 /* Writes `text` (UTF-8, `count` bytes) as a JSON string with its quotes. Bytes that are not valid
@@ -40,8 +42,8 @@ void buffer_put_json_string(struct buffer *buffer, const char *text, size_t coun
 /* Writes a finite number as JSON in the shortest form that reads back equal; "null" otherwise. */
 void buffer_put_json_number(struct buffer *buffer, double value);
 
-/* Hands the bytes out (NUL-terminated, the caller frees them) and leaves the buffer empty; NULL when a
- * put failed, never otherwise. `ret_size` may be NULL. */
+/* Hands the bytes out (NUL-terminated, the caller frees them) and leaves the buffer empty; NULL
+ * when a put failed, never otherwise. `ret_size` may be NULL. */
 char *buffer_steal(struct buffer *buffer, size_t *ret_size);
 
 /* PF_OK, or the first failure with its message. */

@@ -29,13 +29,15 @@ struct pf_error {
     char message[PF_ERROR_MESSAGE_MAX];
 };
 
+/* clang-format off */
 #define PF_ERROR_INIT {PF_OK, {0}}
-#define PF_MUST_CHECK __attribute__((warn_unused_result))
+/* clang-format on */
+#define PF_MUST_CHECK                   __attribute__((warn_unused_result))
 #define PF_PRINTF(fmt_index, first_arg) __attribute__((format(printf, fmt_index, first_arg)))
 
-/* Records a failure and returns `status`, so that `return pf_fail(err, …)` is one line. The message is made
- * one line of valid UTF-8 (control characters become spaces, invalid bytes '?') and cut to fit.
- * A message already in `err` is kept (and its status returned): first error wins. */
+/* Records a failure and returns `status`, so that `return pf_fail(err, …)` is one line. The message
+ * is made one line of valid UTF-8 (control characters become spaces, invalid bytes '?') and cut to
+ * fit. A message already in `err` is kept (and its status returned): first error wins. */
 enum pf_status pf_fail(struct pf_error *err, enum pf_status status, const char *fmt, ...)
     PF_PRINTF(3, 4);
 

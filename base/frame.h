@@ -45,16 +45,16 @@ void frame_reader_finish(struct frame_reader *reader);
 
 /* Appends received bytes. PF_NOMEM; PF_INVALID beyond FRAME_PENDING_MAX: take all whole frames out
  * before feeding more. */
-PF_MUST_CHECK enum pf_status frame_reader_feed(struct frame_reader *reader, const void *bytes,
-    size_t count, struct pf_error *err);
+PF_MUST_CHECK enum pf_status frame_reader_feed(
+    struct frame_reader *reader, const void *bytes, size_t count, struct pf_error *err);
 
-/* Takes the next whole frame: *ret_have is 0 when more bytes are needed. PF_CORRUPT on a bad magic or
- * a size out of range: the stream can't be used any further. */
-PF_MUST_CHECK enum pf_status frame_reader_next(struct frame_reader *reader, struct frame *ret_frame,
-    int *ret_have, struct pf_error *err);
+/* Takes the next whole frame: *ret_have is 0 when more bytes are needed. PF_CORRUPT on a bad magic
+ * or a size out of range: the stream can't be used any further. */
+PF_MUST_CHECK enum pf_status frame_reader_next(
+    struct frame_reader *reader, struct frame *ret_frame, int *ret_have, struct pf_error *err);
 
-/* Appends one frame to `out`, whole or not at all. PF_INVALID when a size is out of range or `out` would
- * pass its maximum. */
+/* Appends one frame to `out`, whole or not at all. PF_INVALID when a size is out of range or `out`
+ * would pass its maximum. */
 PF_MUST_CHECK enum pf_status frame_put(struct buffer *out, const char *header, size_t header_size,
     const void *body, size_t body_size, struct pf_error *err);
 

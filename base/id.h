@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-/* 128 random bits as 32 lower-case hex digits and a NUL: unguessable, safe in URLs and file names. */
+/* 128 random bits as 32 lower-case hex digits and a NUL: unguessable, safe in URLs and files. */
 enum { ID_SIZE = 33 };
 
 PF_MUST_CHECK enum pf_status id_create(char ret_id[ID_SIZE], struct pf_error *err);

@@ -44,7 +44,8 @@ struct param_field {
     const char *doc;            /* one sentence, for help and documentation */
 };
 
-enum { PARAMS_VALUE_SHOWN = 80 }; /* bytes of a caller's name or value that an error message repeats */
+/* Bytes of a caller's name or value that an error message repeats. */
+enum { PARAMS_VALUE_SHOWN = 80 };
 
 extern const struct param_field params_fields[];
 extern const size_t params_field_count;
@@ -56,16 +57,16 @@ void params_init(struct params *params);
 /* The field of that name, or NULL. */
 const struct param_field *params_find(const char *name);
 
-/* Sets one field from text, strictly: the whole text must be the value, in range, decimal, without spaces or
- * a plus sign. PF_INVALID names the field, the value and what was expected ("steps: '0' is not an integer
- * from 1 to 1000"); PF_NOT_FOUND when there is no such field. */
-PF_MUST_CHECK enum pf_status params_set_text(struct params *params, const char *name,
-    const char *value, struct pf_error *err);
+/* Sets one field from text, strictly: the whole text must be the value, in range, decimal, without
+ * spaces or a plus sign. PF_INVALID names the field, the value and what was expected ("steps: '0'
+ * is not an integer from 1 to 1000"); PF_NOT_FOUND when there is no such field. */
+PF_MUST_CHECK enum pf_status params_set_text(
+    struct params *params, const char *name, const char *value, struct pf_error *err);
 
-/* The same from a number (a JSON value, checkpoint metadata); an integer field refuses a fraction, a choice
- * takes its index. */
-PF_MUST_CHECK enum pf_status params_set_number(struct params *params, const char *name, double value,
-    struct pf_error *err);
+/* The same from a number (a JSON value, checkpoint metadata); an integer field refuses a fraction,
+ * a choice takes its index. */
+PF_MUST_CHECK enum pf_status params_set_number(
+    struct params *params, const char *name, double value, struct pf_error *err);
 
 /* A field's value: the number, or a choice's index; and a choice's name. */
 double params_get(const struct params *params, const struct param_field *field);
@@ -80,10 +81,10 @@ struct buffer;
 /* Writes all fields as one JSON object: {"steps":20,…,"sampler":"euler_ancestral",…}. */
 void params_put_json(struct buffer *out, const struct params *params);
 
-/* Sets every member of a JSON object (text of `count` bytes, by jdoc), all or none: unknown members and
- * wrong types are PF_INVALID and named (a choice wants its name, the others a number); PF_CORRUPT when it
- * isn't JSON. */
-PF_MUST_CHECK enum pf_status params_set_json(struct params *params, const char *text, size_t count,
-    struct pf_error *err);
+/* Sets every member of a JSON object (text of `count` bytes, by jdoc), all or none: unknown members
+ * and wrong types are PF_INVALID and named (a choice wants its name, the others a number);
+ * PF_CORRUPT when it isn't JSON. */
+PF_MUST_CHECK enum pf_status params_set_json(
+    struct params *params, const char *text, size_t count, struct pf_error *err);
 
 #endif
