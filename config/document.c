@@ -28,7 +28,7 @@ static const struct help_section server_sections[] = {
                     "  2  wrong usage or configuration"},
     {"EXAMPLES",
         "  promptfixd --model promptfix.safetensors\n"
-        "  promptfixd --model promptfix.ckpt --devices cuda:0,cuda:1 --listen 0.0.0.0:8080\n"
+        "  promptfixd --model promptfix.ckpt --devices cuda:0,cuda:1 --max-batch 8\n"
         "  PROMPTFIX_LOG_FORMAT=json promptfixd --config /etc/promptfix/promptfixd.json\n"
         "\n"
         "  curl -N -F image=@photo.jpg -F instruction=\"remove the haze\" \\\n"
