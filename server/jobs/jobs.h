@@ -165,8 +165,8 @@ int64_t jobs_retry_after_s(struct jobs *jobs);
 
 /* ---- the workers' half ---- */
 
-/* Called (under no lock, from any thread) when a job became ready to run or a running one was
- * cancelled. NULL takes it back: when that returns it isn't running. */
+/* Called (from any thread, under no lock but its own: it must only signal) when a job became ready
+ * to run or a running one was cancelled. NULL takes it back: when that returns it isn't running. */
 void jobs_set_wake(struct jobs *jobs, void (*wake)(void *context), void *context);
 /* How many jobs run at once when all is well, for estimates of waiting time. */
 void jobs_set_slots(struct jobs *jobs, int64_t slots);
@@ -218,9 +218,9 @@ PF_MUST_CHECK enum pf_status jobs_report_outcome(struct jobs *jobs, const char *
     const struct jobs_outcome *outcome, struct pf_error *err);
 
 /* Gives an attempt back unfinished. counted: it used up an attempt (its worker died of it,
- * perhaps), and the job fails with `reason` when none is left; else the attempt is forgotten (the
- * server stops). */
+ * perhaps), and the job fails with `code` ("worker_died", "timeout", "io") and `reason` when none
+ * is left; else the attempt is forgotten (the server stops). */
 PF_MUST_CHECK enum pf_status jobs_give_back(struct jobs *jobs, const char *id, int64_t attempt,
-    int counted, const char *reason, struct pf_error *err);
+    int counted, const char *code, const char *reason, struct pf_error *err);
 
 #endif
