@@ -18,11 +18,13 @@ struct tokenizer;
  * 256 bytes + 256 bytes with </w> + the merges + start + end. At most `vocabulary_size - 514` merges
  * are taken (the original file holds more than CLIP uses); too few are PF_INVALID with the numbers.
  * `vocabulary_size` comes from the checkpoint's token embedding. gzip is seen by its magic and
- * unpacked. */
+ * unpacked.
+ * Errors  PF_INVALID; PF_CORRUPT: a line that is no pair of known parts (with its number), broken
+ *         gzip; PF_UNSUPPORTED: gzip in a build without zlib; PF_NOMEM */
 PF_MUST_CHECK enum pf_status tokenizer_create(struct tokenizer **ret_tokenizer, const void *merges,
     size_t count, size_t vocabulary_size, struct pf_error *err);
 
-/* The same from a file. */
+/* The same from a file; also PF_NOT_FOUND and PF_IO. */
 PF_MUST_CHECK enum pf_status tokenizer_create_from_file(struct tokenizer **ret_tokenizer,
     const char *path, size_t vocabulary_size, struct pf_error *err);
 
