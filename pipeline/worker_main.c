@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "config/config.h"
+#include "pipeline/image/image.h"
 #include "pipeline/worker.h"
 
 extern char **environ;
