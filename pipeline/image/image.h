@@ -47,11 +47,12 @@ PF_MUST_CHECK enum pf_status image_library_init(const char *program_name, int th
 PF_MUST_CHECK enum pf_status image_probe(const void *bytes, size_t count,
     const struct image_limits *limits, struct image_info *ret_info, struct pf_error *err);
 
-/* Decodes a file: orientation applied; ICC profile, CMYK, grey and palette to sRGB (16-bit files keep
- * their precision); alpha kept aside, not premultiplied. A profile that is damaged or doesn't fit the
- * pixels is left out, and damaged EXIF counts as upright, as browsers do. PF_CORRUPT: truncated or
- * damaged pixels, or a header that contradicts them. Otherwise fails as image_probe() does.
- * Decoding and encoding are PF_UNSUPPORTED in a build without libvips. */
+/* Decodes a file: orientation applied; ICC profile, CMYK, grey and palette to sRGB; alpha kept aside,
+ * not premultiplied. 16-bit files keep their precision, those with a profile are rounded to 8 bits
+ * first. A profile that is damaged or doesn't fit the pixels is left out, and damaged EXIF counts as
+ * upright, as browsers do. PF_CORRUPT: truncated or damaged pixels, or a header that contradicts them.
+ * Otherwise fails as image_probe() does. Decoding and encoding are PF_UNSUPPORTED in a build without
+ * libvips. */
 PF_MUST_CHECK enum pf_status image_decode(const void *bytes, size_t count,
     const struct image_limits *limits, struct image *ret_image, struct pf_error *err);
 
