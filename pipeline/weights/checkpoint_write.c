@@ -27,8 +27,8 @@ enum pf_status writer_out(
     struct checkpoint_writer *writer, const void *bytes, size_t count, struct pf_error *err)
 {
     writer->position += count;
-    if (writer->pending_size + count > PENDING_MAX)
-        PF_TRY(flush(writer, err));
+    if (count > PENDING_MAX / 2 || writer->pending_size + count > PENDING_MAX)
+        PF_TRY(flush(writer, err)); /* what goes out directly must not overtake what waits */
     if (count > PENDING_MAX / 2)
         return file_write_full(writer->fd, bytes, count, err);
     if (count)
