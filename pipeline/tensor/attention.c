@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Attention in bounded memory. libtorch 2 has a fused kernel; on 1.13 the queries are cut into chunks
- * so that one chunk's scores stay in the caches: softmax then runs over warm memory, and the full
- * [T,S] matrix (2.4 GB in float32 for three 64×64 latents) never exists. */
+/* Attention in bounded memory. libtorch 2 has a fused kernel; on 1.13 the queries are cut into
+ * chunks so that one chunk's scores stay in the caches: softmax then runs over warm memory, and the
+ * full [T,S] matrix (2.4 GB in float32 for three 64×64 latents) never exists. */
 #include "pipeline/tensor/ops.h"
 
 #include <math.h>
@@ -52,7 +52,7 @@ tensor op_attention(struct scope *out, tensor q, tensor k, tensor v)
     int64_t chunk = scope_ok(&s) ? ATTENTION_SCORES_MAX / (groups * keys) : 1;
     if (chunk < 1)
         chunk = 1;
-    tensor result = rows <= chunk || at_requires_grad(flat_q)
+    tensor result = rows <= chunk || tensor_requires_grad(flat_q)
                         ? attend(&s, flat_q, flat_kt, flat_v)
                         : attend_chunked(&s, flat_q, flat_kt, flat_v, chunk);
     return scope_move(&s, op_reshape(&s, result, DIMS(batch, heads, rows, tensor_dim(v, 3))), out);

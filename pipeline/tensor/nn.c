@@ -24,14 +24,14 @@ tensor nn_layer_norm(struct scope *s, const struct nn_layer_norm *layer, tensor 
 tensor nn_group_norm_silu(struct scope *s, const struct nn_group_norm *layer, tensor x)
 {
     tensor normed = nn_group_norm(s, layer, x);
-    return normed && at_requires_grad(normed) ? op_silu(s, normed) : op_silu_in(s, normed);
+    return tensor_requires_grad(normed) ? op_silu(s, normed) : op_silu_in(s, normed);
 }
 
 tensor nn_add_to(struct scope *s, tensor a, tensor b)
 {
     if (!scope_ok(s))
         return NULL;
-    return at_requires_grad(a) || at_requires_grad(b) ? op_add(s, a, b) : op_add_in(s, a, b);
+    return tensor_requires_grad(a) || tensor_requires_grad(b) ? op_add(s, a, b) : op_add_in(s, a, b);
 }
 
 tensor nn_to_tokens(struct scope *s, tensor x)

@@ -179,12 +179,17 @@ int64_t tensor_count(tensor t)
 
 enum tensor_type tensor_type(tensor t)
 {
-    return (enum tensor_type)at_scalar_type(t);
+    return t ? (enum tensor_type)at_scalar_type(t) : TENSOR_F32;
 }
 
 int tensor_device(tensor t)
 {
-    return at_device(t);
+    return t ? at_device(t) : TORCH_DEVICE_CPU;
+}
+
+int tensor_requires_grad(tensor t)
+{
+    return t && at_requires_grad(t);
 }
 
 int tensor_same_shape(tensor a, tensor b)

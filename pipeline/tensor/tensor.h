@@ -85,12 +85,14 @@ PF_MUST_CHECK enum pf_status tensor_to_f32(tensor t, float *ret_data, int64_t co
 /* The value of a tensor with one element; 0 after an error. */
 double tensor_scalar(struct scope *scope, tensor t);
 
-/* Sizes; 0 for NULL. Negative `dim` counts from the end. */
+/* Sizes; 0 for NULL, as after an error (its type is then float32, its device the CPU). Negative
+ * `dim` counts from the end. */
 int64_t tensor_dim(tensor t, int dim);
 int tensor_dim_count(tensor t);
 int64_t tensor_count(tensor t);
 enum tensor_type tensor_type(tensor t);
 int tensor_device(tensor t);
+int tensor_requires_grad(tensor t); /* a leaf that asks for gradients, or computed from one */
 
 /* Whether both have the same sizes. */
 int tensor_same_shape(tensor a, tensor b);
