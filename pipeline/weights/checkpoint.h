@@ -56,10 +56,12 @@ struct checkpoint;
  * overlap is checked before this returns. The pickle reader builds data by a whitelist of opcodes
  * and classes and never runs anything; plain entries of the dict that are no tensors (numbers,
  * texts, lists, dicts) are skipped, an object of a class we don't know in a tensor's place is an
- * error. Checksums of zip entries are not verified: that would read the whole file before its first
- * use. Errors  PF_NOT_FOUND, PF_IO can't be read; PF_CORRUPT broken, with the entry and the
- * numbers; PF_UNSUPPORTED well-formed but not taken (legacy non-zip pickle, compressed entries,
- * unknown dtype or class) */
+ * error. Checksums of zip entries are not verified: that would read the whole file before its
+ * first use.
+ *
+ * Errors  PF_NOT_FOUND, PF_IO can't be read; PF_CORRUPT broken, with the entry and the numbers;
+ *         PF_UNSUPPORTED well-formed but not taken (legacy non-zip pickle, compressed entries,
+ *         unknown dtype or class) */
 PF_MUST_CHECK enum pf_status checkpoint_open(
     struct checkpoint **ret_checkpoint, const char *path, struct pf_error *err);
 void checkpoint_close(struct checkpoint *checkpoint);
