@@ -327,6 +327,15 @@ int hub_has_channel(struct hub *hub, const char *job)
     return has;
 }
 
+int hub_has_readers(struct hub *hub, const char *job)
+{
+    pthread_mutex_lock(&hub->lock);
+    const struct channel *channel = find_channel(hub, job);
+    int has = channel && channel->readers;
+    pthread_mutex_unlock(&hub->lock);
+    return has;
+}
+
 int64_t hub_next_id(struct hub *hub, const char *job)
 {
     pthread_mutex_lock(&hub->lock);

@@ -84,6 +84,7 @@ void hub_destroy(struct hub *hub);
 PF_MUST_CHECK enum pf_status hub_open_channel(
     struct hub *hub, const char *job, int64_t first_id, struct pf_error *err);
 int hub_has_channel(struct hub *hub, const char *job);
+int hub_has_readers(struct hub *hub, const char *job);
 /* Drops the channel; its readers get EVENTS_CLOSED. Unknown jobs are fine. */
 void hub_drop_channel(struct hub *hub, const char *job);
 

@@ -175,6 +175,10 @@ void jobs_set_slots(struct jobs *jobs, int64_t slots);
 PF_MUST_CHECK enum pf_status jobs_take(
     struct jobs *jobs, struct job **ret_job, struct pf_error *err);
 
+/* Tells those who follow a queued job its new place, once a second at most; called at every turn of
+ * the pool. */
+void jobs_tell_positions(struct jobs *jobs);
+
 /* Appends image, then mask, to `ret`. */
 PF_MUST_CHECK enum pf_status jobs_read_input(
     struct jobs *jobs, const struct job *job, struct buffer *ret, struct pf_error *err);

@@ -53,6 +53,7 @@ struct jobs {
     int64_t running;
     int64_t last_sequence;
     int64_t slots;
+    int64_t told_at_ms; /* monotonic; of the last round of queue positions */
     int is_draining;
     struct estimate estimate;
     struct jobs_stats stats; /* the counting members */

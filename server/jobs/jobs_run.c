@@ -89,6 +89,33 @@ enum pf_status jobs_take(struct jobs *jobs, struct job **ret_job, struct pf_erro
     return status;
 }
 
+/* Bounded by the ids set aside for it, so that none is used twice after a restart. */
+static void tell_position(struct jobs *jobs, struct live *live)
+{
+    if (live->job->status != JOB_QUEUED || live->is_moving ||
+        !hub_has_readers(jobs->hub, live->job->id) ||
+        hub_next_id(jobs->hub, live->job->id) > live->job->event_id ||
+        queue_position(&jobs->queue, &live->item) == live->told_position)
+        return;
+    jobs_publish_state(jobs, live, NULL);
+}
+
+void jobs_tell_positions(struct jobs *jobs)
+{
+    enum { TELL_MS = 1000 };
+    int64_t now_ms = clock_monotonic_ms();
+    pthread_mutex_lock(&jobs->state_lock);
+    int is_due = now_ms - jobs->told_at_ms >= TELL_MS &&
+                 jobs->queue.count[JOB_INTERACTIVE] + jobs->queue.count[JOB_BATCH] > 0;
+    if (is_due) {
+        jobs->told_at_ms = now_ms;
+        for (size_t i = 0; i < JOBS_BUCKETS; i++)
+            for (struct live *live = jobs->buckets[i]; live; live = live->next_in_bucket)
+                tell_position(jobs, live);
+    }
+    pthread_mutex_unlock(&jobs->state_lock);
+}
+
 enum pf_status jobs_read_input(
     struct jobs *jobs, const struct job *job, struct buffer *ret, struct pf_error *err)
 {
