@@ -13,6 +13,8 @@
 #include "config/flags.h"
 #include "config/sources.h"
 
+const char config_version[] = PROMPTFIX_VERSION;
+
 static struct option_target target_of(struct config *config)
 {
     return (struct option_target){

@@ -109,6 +109,7 @@ struct config {
     char *const *environment;
 };
 
+extern const char config_version[]; /* "0.1.0" */
 extern const struct option_spec config_options[];
 extern const size_t config_option_count;
 

@@ -26,13 +26,12 @@ static const struct help_section server_sections[] = {
     {"EXIT STATUS", "  0  stopped on request, or printed what was asked for\n"
                     "  1  could not start or go on; standard error says why\n"
                     "  2  wrong usage or configuration"},
-    {"EXAMPLES",
-        "  promptfixd --model promptfix.safetensors\n"
-        "  promptfixd --model promptfix.ckpt --devices cuda:0,cuda:1 --max-batch 8\n"
-        "  PROMPTFIX_LOG_FORMAT=json promptfixd --config /etc/promptfix/promptfixd.json\n"
-        "\n"
-        "  curl -N -F image=@photo.jpg -F instruction=\"remove the haze\" \\\n"
-        "      -H 'Accept: text/event-stream' http://127.0.0.1:8080/v1/jobs"},
+    {"EXAMPLES", "  promptfixd --model promptfix.safetensors\n"
+                 "  promptfixd --model promptfix.ckpt --devices cuda:0,cuda:1 --max-batch 8\n"
+                 "  PROMPTFIX_LOG_FORMAT=json promptfixd --config /etc/promptfix/promptfixd.json\n"
+                 "\n"
+                 "  curl -N -F image=@photo.jpg -F instruction=\"remove the haze\" \\\n"
+                 "      -H 'Accept: text/event-stream' http://127.0.0.1:8080/v1/jobs"},
 };
 
 static const struct help_section worker_sections[] = {
@@ -251,7 +250,7 @@ void config_put_action(struct buffer *out, const struct config *config, enum con
     case CONFIG_ACTION_VERSION:
         buffer_put_format(out, "%s %s\n",
             config->program == CONFIG_PROGRAM_WORKER ? "promptfix-worker" : "promptfixd",
-            PROMPTFIX_VERSION);
+            config_version);
         break;
     case CONFIG_ACTION_PRINT_CONFIG:
         document_put_config(out, config);
