@@ -7,25 +7,41 @@ enum { ROWS_MAX = BATCHER_RUNS_MAX * GUIDANCE_ROWS_MAX };
 
 /* What one UNet call is made of. */
 struct call {
+    struct run *runs[BATCHER_RUNS_MAX]; /* that gave rows */
+    int index[BATCHER_RUNS_MAX];        /* of each in the step */
+    int first_row[BATCHER_RUNS_MAX], row_count[BATCHER_RUNS_MAX];
     tensor inputs[BATCHER_RUNS_MAX];
+    int count;
     float t[ROWS_MAX];
     const struct unet_context *contexts[ROWS_MAX];
-    struct batcher_step *step;
-    int first_row[BATCHER_RUNS_MAX], row_count[BATCHER_RUNS_MAX];
-    int taken[BATCHER_RUNS_MAX]; /* index in step->runs */
-    int count, rows;
+    int rows;
 };
 
 void batcher_init(struct batcher *batcher, struct pipeline *pipeline, int max_batch)
 {
-    *batcher = (struct batcher){.pipeline = pipeline, .max_batch = max_batch};
+    *batcher =
+        (struct batcher){.pipeline = pipeline, .forward = unet_forward, .max_batch = max_batch};
+}
+
+static void set_busy(struct batcher *batcher, struct run *const *runs, int count)
+{
+    batcher->busy = runs;
+    batcher->busy_count = count;
+}
+
+int batcher_is_busy_with(const struct batcher *batcher, const struct run *run)
+{
+    for (int i = 0; i < batcher->busy_count; i++)
+        if (batcher->busy[i] == run)
+            return 1;
+    return 0;
 }
 
 enum pf_status batcher_add(struct batcher *batcher, struct run *run, struct pf_error *err)
 {
     if (batcher->count == BATCHER_RUNS_MAX)
-        return pf_fail(err, PF_BUSY, "%d runs are in flight, the most there can be",
-            BATCHER_RUNS_MAX);
+        return pf_fail(
+            err, PF_BUSY, "%d runs are in flight, the most there can be", BATCHER_RUNS_MAX);
     batcher->runs[batcher->count++] = run;
     return PF_OK;
 }
@@ -63,49 +79,63 @@ static void choose(const struct batcher *batcher, struct batcher_step *step)
 }
 
 /* Asks each run for its rows. One that fails here is left out of the call. */
-static void gather(struct call *call, struct scope *s)
+static void gather(
+    struct batcher *batcher, struct call *call, struct batcher_step *step, struct scope *s)
 {
-    for (int i = 0; i < call->step->count; i++) {
+    for (int i = 0; i < step->count; i++) {
         struct run_rows rows;
-        struct scope own;
-        scope_init(&own, &call->step->errors[i]);
-        if (run_wants(call->step->runs[i], &own, &rows, own.err) == PF_OK) {
-            call->inputs[call->count] = scope_take(s, scope_keep(&own, rows.x));
-            memcpy(call->t + call->rows, rows.t, (size_t)rows.count * sizeof *rows.t);
-            memcpy(call->contexts + call->rows, rows.contexts,
-                (size_t)rows.count * sizeof *rows.contexts);
-            call->taken[call->count] = i;
-            call->first_row[call->count] = call->rows;
-            call->row_count[call->count++] = rows.count;
-            call->rows += rows.count;
-        }
-        scope_finish(&own);
+        SCOPE(own, &step->errors[i]);
+        set_busy(batcher, &step->runs[i], 1);
+        if (run_wants(step->runs[i], &own, &rows, own.err) != PF_OK)
+            continue;
+        int n = call->count++;
+        call->runs[n] = step->runs[i];
+        call->index[n] = i;
+        call->inputs[n] = scope_take(s, scope_keep(&own, rows.x));
+        call->first_row[n] = call->rows;
+        call->row_count[n] = rows.count;
+        memcpy(call->t + call->rows, rows.t, (size_t)rows.count * sizeof *rows.t);
+        memcpy(
+            call->contexts + call->rows, rows.contexts, (size_t)rows.count * sizeof *rows.contexts);
+        call->rows += rows.count;
     }
 }
 
-static void scatter(struct call *call, tensor output, const struct pf_error *shared)
+/* Gives each run its rows of the output, or the failure they share. */
+static void scatter(struct batcher *batcher, const struct call *call, tensor output,
+    const struct pf_error *shared, struct batcher_step *step)
 {
     for (int i = 0; i < call->count; i++) {
-        int index = call->taken[i];
-        struct pf_error *err = &call->step->errors[index];
+        struct pf_error *err = &step->errors[call->index[i]];
         if (shared->status != PF_OK) {
             *err = *shared;
             continue;
         }
         SCOPE(s, err);
+        set_busy(batcher, &call->runs[i], 1);
         tensor own = op_narrow(&s, output, 0, call->first_row[i], call->row_count[i]);
         if (scope_ok(&s))
-            (void)!run_feed(call->step->runs[index], own, err);
+            (void)!run_feed(call->runs[i], own, err);
     }
 }
 
-/* Too many for the device's memory: everybody stays in line, and calls are smaller from now on. */
-static int shrink(struct batcher *batcher, const struct pf_error *shared, int count)
+/* Too many for the device's memory? Then those in the call are taken out of the step, so that they
+ * stay in line, and calls are smaller from now on. */
+static int shrink(struct batcher *batcher, const struct call *call, const struct pf_error *shared,
+    struct batcher_step *step)
 {
-    if (shared->status != PF_NOMEM || count < 2)
+    if (shared->status != PF_NOMEM || call->count < 2)
         return 0;
-    batcher->max_batch = count / 2;
+    batcher->max_batch = call->count / 2;
     atc_empty_cache();
+    int left = 0;
+    for (int i = 0; i < step->count; i++) {
+        if (step->errors[i].status == PF_OK)
+            continue;
+        step->runs[left] = step->runs[i];
+        step->errors[left++] = step->errors[i];
+    }
+    step->count = left;
     return 1;
 }
 
@@ -122,20 +152,19 @@ static void requeue(struct batcher *batcher, const struct batcher_step *step)
 void batcher_step(struct batcher *batcher, struct batcher_step *ret_step)
 {
     struct pf_error shared = PF_ERROR_INIT;
-    SCOPE(s, &shared);
-    struct call call = {.step = ret_step};
+    struct call call = {.count = 0};
     choose(batcher, ret_step);
-    gather(&call, &s);
+    SCOPE(s, &shared);
+    gather(batcher, &call, ret_step, &s);
     if (call.count > 0) {
+        set_busy(batcher, call.runs, call.count);
         tensor x = op_cat(&s, call.inputs, call.count, 0);
-        tensor output = unet_forward(batcher->pipeline->unet, &s, x, call.t, call.contexts);
+        tensor output = batcher->forward(batcher->pipeline->unet, &s, x, call.t, call.contexts);
         batcher->unet_calls++;
         batcher->unet_rows += call.rows;
-        if (shrink(batcher, &shared, call.count)) {
-            ret_step->count = 0;
-            return;
-        }
-        scatter(&call, output, &shared);
+        if (!shrink(batcher, &call, &shared, ret_step))
+            scatter(batcher, &call, output, &shared, ret_step);
     }
+    set_busy(batcher, NULL, 0);
     requeue(batcher, ret_step);
 }

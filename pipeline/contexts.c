@@ -51,8 +51,8 @@ static void trim(struct contexts *contexts)
     }
 }
 
-static struct contexts_entry *find(struct contexts *contexts, const char *instruction,
-    const char *auxiliary)
+static struct contexts_entry *find(
+    struct contexts *contexts, const char *instruction, const char *auxiliary)
 {
     for (struct contexts_entry **link = &contexts->entries; *link; link = &(*link)->next) {
         struct contexts_entry *entry = *link;

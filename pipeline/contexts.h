@@ -2,9 +2,9 @@
 #ifndef PIPELINE_CONTEXTS_H
 #define PIPELINE_CONTEXTS_H
 
-/* Texts to what the UNet reads of them, remembered: a batch of a hundred photos with one instruction
- * runs the text encoder once, and the null texts of guidance are encoded once a process.
- * Belongs to one thread. */
+/* Texts to what the UNet reads of them, remembered: a batch of a hundred photos with one
+ * instruction runs the text encoder once, and the null texts of guidance are encoded once a
+ * process. Belongs to one thread. */
 
 #include "pipeline/text/clip.h"
 #include "pipeline/text/tokenizer.h"

@@ -38,19 +38,19 @@ enum pf_status pipeline_parse_device(const char *text, int *ret_device, struct p
     return PF_OK;
 }
 
-enum pf_status pipeline_parse_precision(const char *text, enum precision *ret_precision,
-    struct pf_error *err)
+enum pf_status pipeline_parse_precision(
+    const char *text, enum precision *ret_precision, struct pf_error *err)
 {
     static const char *const names[] = {"auto", "float32", "bfloat16", "float16"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (strcmp(text, names[i]) == 0)
             return *ret_precision = (enum precision)i, PF_OK;
-    return pf_fail(err, PF_INVALID,
-        "dtype: '%s' is not one of auto, float32, bfloat16, float16", text);
+    return pf_fail(
+        err, PF_INVALID, "dtype: '%s' is not one of auto, float32, bfloat16, float16", text);
 }
 
-static enum pf_status choose_place(const struct pipeline_options *options,
-    struct tensor_place *ret_place, struct pf_error *err)
+static enum pf_status choose_place(
+    const struct pipeline_options *options, struct tensor_place *ret_place, struct pf_error *err)
 {
     int on_cpu = options->device == TORCH_DEVICE_CPU;
     enum tensor_type type = TENSOR_F32;
@@ -86,8 +86,8 @@ static int usable_cores(void)
     return online > 0 ? (int)online : 1;
 }
 
-static enum pf_status load_tokenizer(struct pipeline *pipeline, const struct pipeline_options *options,
-    struct pf_error *err)
+static enum pf_status load_tokenizer(
+    struct pipeline *pipeline, const struct pipeline_options *options, struct pf_error *err)
 {
     size_t vocabulary = (size_t)pipeline->sizes.clip.vocabulary;
     if (options->merges)
@@ -137,8 +137,8 @@ static char *name_of(const char *path)
     return name;
 }
 
-static enum pf_status load(struct pipeline *pipeline, const struct pipeline_options *options,
-    struct pf_error *err)
+static enum pf_status load(
+    struct pipeline *pipeline, const struct pipeline_options *options, struct pf_error *err)
 {
     PF_TRY(choose_place(options, &pipeline->place, err));
     PF_TRY(checkpoint_open(&pipeline->checkpoint, options->model, err));
@@ -152,8 +152,8 @@ static enum pf_status load(struct pipeline *pipeline, const struct pipeline_opti
     return load_models(pipeline, err);
 }
 
-enum pf_status pipeline_create(struct pipeline **ret_pipeline,
-    const struct pipeline_options *options, struct pf_error *err)
+enum pf_status pipeline_create(
+    struct pipeline **ret_pipeline, const struct pipeline_options *options, struct pf_error *err)
 {
     int64_t start_ms = clock_monotonic_ms();
     tensor_grad_enable(0);

@@ -41,22 +41,22 @@ struct pipeline {
 
 /* Errors  IO, CORRUPT, UNSUPPORTED, INVALID of the files; INVALID for a device or precision this
  *         machine doesn't have; NOMEM. */
-PF_MUST_CHECK enum pf_status pipeline_create(struct pipeline **ret_pipeline,
-    const struct pipeline_options *options, struct pf_error *err);
+PF_MUST_CHECK enum pf_status pipeline_create(
+    struct pipeline **ret_pipeline, const struct pipeline_options *options, struct pf_error *err);
 void pipeline_destroy(struct pipeline *pipeline);
 
-/* Parses "cpu", "cuda:0", … to a device of this machine, "auto" to the first CUDA device or the CPU.
- * PF_INVALID names what there is. */
-PF_MUST_CHECK enum pf_status pipeline_parse_device(const char *text, int *ret_device,
-    struct pf_error *err);
+/* Parses "cpu", "cuda:0", … to a device of this machine, "auto" to the first CUDA device or the
+ * CPU. PF_INVALID names what there is. */
+PF_MUST_CHECK enum pf_status pipeline_parse_device(
+    const char *text, int *ret_device, struct pf_error *err);
 
 /* Parses "auto", "float32", "bfloat16", "float16". */
-PF_MUST_CHECK enum pf_status pipeline_parse_precision(const char *text,
-    enum precision *ret_precision, struct pf_error *err);
+PF_MUST_CHECK enum pf_status pipeline_parse_precision(
+    const char *text, enum precision *ret_precision, struct pf_error *err);
 
 /* {"id","parameters","device","dtype","load_ms","latent_channels","multiple","has_auxiliary",
- * "has_lora_skips","prediction","samplers","defaults":{…}}: the `model` of the worker's ready message
- * and of GET /v1/models. */
+ * "has_lora_skips","prediction","samplers","defaults":{…}}: the `model` of the worker's ready
+ * message and of GET /v1/models. */
 void pipeline_put_model_json(const struct pipeline *pipeline, struct buffer *out);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Normal equations of a ridge regression: rows are latent cells, columns the channels and a constant,
- * targets the mean colour of the cell's pixels. */
+/* Normal equations of a ridge regression: rows are latent cells, columns the channels and a
+ * constant, targets the mean colour of the cell's pixels. */
 #include "pipeline/preview.h"
 
 #include <math.h>
@@ -74,7 +74,8 @@ void preview_fit(struct preview *ret_preview, const float *latent, int channels,
         for (int x = 0; x < width; x++) {
             double values[COLUMNS_MAX], colour[3];
             size_t cell = (size_t)y * (size_t)width + (size_t)x;
-            size_t corner = ((size_t)y * (size_t)width * (size_t)factor + (size_t)x) * (size_t)factor;
+            size_t corner =
+                ((size_t)y * (size_t)width * (size_t)factor + (size_t)x) * (size_t)factor;
             for (int c = 0; c < channels; c++)
                 values[c] = (double)latent[(size_t)c * cells + cell];
             values[channels] = 1;

@@ -2,17 +2,17 @@
 #ifndef PIPELINE_PREVIEW_H
 #define PIPELINE_PREVIEW_H
 
-/* A cheap picture of a latent: a linear map from latent channels to RGB, fitted for each run by least
- * squares between its own input and that input's encoding. It needs no table of a known model and
- * costs microseconds; details are one latent cell in size. */
+/* A cheap picture of a latent: a linear map from latent channels to RGB, fitted for each run by
+ * least squares between its own input and that input's encoding. It needs no table of a known model
+ * and costs microseconds; details are one latent cell in size. */
 
 #include "pipeline/image/image.h"
 
 enum { PREVIEW_CHANNELS_MAX = 16 };
 
 struct preview {
-    int channels;                               /* of the latent */
-    double map[3][PREVIEW_CHANNELS_MAX + 1];    /* the last column is the offset */
+    int channels;                            /* of the latent */
+    double map[3][PREVIEW_CHANNELS_MAX + 1]; /* the last column is the offset */
 };
 
 /* Fits the map.

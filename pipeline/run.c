@@ -36,6 +36,8 @@ struct run {
     struct run_guidance highfreq;
     struct preview preview;
     int64_t latent_h, latent_w;
+    int64_t sampling_start_ms;
+    int moved; /* latent guidance of the step at hand is done */
 };
 
 /* Replaces an owned tensor by one taken out of a scope. */
@@ -56,15 +58,15 @@ static enum pf_status check_request(const struct run_request *request, const str
     if (params->guidance_region == GUIDANCE_REGION_NONE && request->mask)
         return pf_fail(err, PF_INVALID, "mask: given, but guidance_region is 'none'");
     if (request->auxiliary_prompt && *request->auxiliary_prompt && !pipeline->sizes.unet.has_extra)
-        return pf_fail(err, PF_INVALID,
-            "auxiliary_prompt: the model '%s' has no auxiliary context", pipeline->name);
+        return pf_fail(err, PF_INVALID, "auxiliary_prompt: the model '%s' has no auxiliary context",
+            pipeline->name);
     return PF_OK;
 }
 
 /* The model's defaults under the caller's values, and what follows from them: a mask that was given
  * is used, and a decoder without LoRA has nothing that decoder guidance could train. */
-static void settle_params(struct params *params, const struct run_request *request,
-    const struct pipeline *pipeline)
+static void settle_params(
+    struct params *params, const struct run_request *request, const struct pipeline *pipeline)
 {
     *params = request->params;
     params_apply_defaults(params, &pipeline->recommended);
@@ -100,12 +102,13 @@ static enum pf_status fit_image(struct run *run, const struct image *image, stru
 }
 
 /* Encodes the picture, keeps the skips when the decoder has LoRA, fits the preview. */
-static enum pf_status encode_image(struct run *run, tensor pixels, const float *planes,
-    struct scope *s)
+static enum pf_status encode_image(
+    struct run *run, tensor pixels, const float *planes, struct scope *s)
 {
     struct pipeline *pipeline = run->pipeline;
     int with_skips = pipeline->sizes.vae.lora_rank > 0;
-    tensor moments = vae_encode(pipeline->vae, &run->tensors, pixels, with_skips ? &run->skips : NULL);
+    tensor moments =
+        vae_encode(pipeline->vae, &run->tensors, pixels, with_skips ? &run->skips : NULL);
     run->image_latent = vae_mode(&run->tensors, moments);
     scope_drop(&run->tensors, moments);
     if (run->error.status != PF_OK)
@@ -119,8 +122,8 @@ static enum pf_status encode_image(struct run *run, tensor pixels, const float *
         return pf_fail(s->err, latent ? PF_UNSUPPORTED : PF_NOMEM, "a latent of %lld channels",
             (long long)channels);
     PF_TRY(tensor_to_f32(run->image_latent, latent, count, s->err));
-    preview_fit(&run->preview, latent, (int)channels, (int)run->latent_h, (int)run->latent_w, planes,
-        (int)pipeline->sizes.vae.factor);
+    preview_fit(&run->preview, latent, (int)channels, (int)run->latent_h, (int)run->latent_w,
+        planes, (int)pipeline->sizes.vae.factor);
     return PF_OK;
 }
 
@@ -146,7 +149,8 @@ static enum pf_status start_sampling(struct run *run, struct scope *s)
     if (!sigmas)
         return pf_fail(s->err, PF_NOMEM, "%d sampling steps", steps);
     PF_TRY(schedule_sigmas(&run->pipeline->schedule, steps, sigmas, s->err));
-    PF_TRY(sampler_init(&run->sampler, (enum sampler_kind)run->params.sampler, sigmas, steps, s->err));
+    PF_TRY(
+        sampler_init(&run->sampler, (enum sampler_kind)run->params.sampler, sigmas, steps, s->err));
     tensor noise = draw_noise(run, s, NOISE_STREAM_INITIAL);
     replace(&run->z, s, op_mul_scalar(s, noise, sampler_sigma(&run->sampler)));
     run->progress.steps = steps;
@@ -164,10 +168,15 @@ static enum pf_status begin(struct run *run, const struct run_request *request, 
     PF_TRY(fit_image(run, request->image, s, &planes, &pixels));
     PF_TRY(encode_image(run, pixels, planes, s));
     PF_TRY(run_guidance_init(&run->highfreq, run->pipeline, &run->params,
-        &(struct run_guidance_input){.pixels = pixels, .image_latent = run->image_latent,
-            .context = run->context, .skips = &run->skips, .mask = request->mask,
-            .mask_width = request->mask_width, .mask_height = request->mask_height,
-            .fit = &run->fit}, s->err));
+        &(struct run_guidance_input){.pixels = pixels,
+            .image_latent = run->image_latent,
+            .context = run->context,
+            .skips = &run->skips,
+            .mask = request->mask,
+            .mask_width = request->mask_width,
+            .mask_height = request->mask_height,
+            .fit = &run->fit},
+        s->err));
     guidance_init(&run->guidance, run->params.text_scale, run->params.image_scale,
         run->params.guidance_region == GUIDANCE_REGION_AUTO);
     PF_TRY(start_sampling(run, s));
@@ -178,7 +187,8 @@ static enum pf_status begin(struct run *run, const struct run_request *request, 
             return pf_fail(s->err, PF_NOMEM, "an alpha plane of %zu pixels", count);
         memcpy(run->alpha, request->image->alpha, count);
     }
-    run->progress.encode_ms = clock_monotonic_ms() - start_ms;
+    run->sampling_start_ms = clock_monotonic_ms();
+    run->progress.encode_ms = run->sampling_start_ms - start_ms;
     return PF_OK;
 }
 
@@ -236,15 +246,16 @@ void run_latent_size(const struct run *run, int64_t *ret_height, int64_t *ret_wi
     *ret_width = run->latent_w;
 }
 
-enum pf_status run_wants(struct run *run, struct scope *out, struct run_rows *ret_rows,
-    struct pf_error *err)
+enum pf_status run_wants(
+    struct run *run, struct scope *out, struct run_rows *ret_rows, struct pf_error *err)
 {
-    int64_t start_ms = clock_monotonic_ms();
     double sigma = sampler_sigma(&run->sampler);
     double t = schedule_t_of_sigma(&run->pipeline->schedule, sigma);
     SCOPE(s, err);
-    tensor moved = run_guidance_move_latent(&run->highfreq, &s, run->z, sigma, t);
-    replace(&run->z, &s, moved);
+    if (!run->moved) {
+        replace(&run->z, &s, run_guidance_move_latent(&run->highfreq, &s, run->z, sigma, t));
+        run->moved = scope_ok(&s);
+    }
     tensor scaled = denoiser_input(&s, run->z, &sigma);
     tensor zeros = op_mul_scalar(&s, run->image_latent, 0);
     tensor rows[GUIDANCE_ROWS_MAX];
@@ -258,7 +269,6 @@ enum pf_status run_wants(struct run *run, struct scope *out, struct run_rows *re
     }
     ret_rows->count = run->guidance.row_count;
     ret_rows->x = scope_move(&s, op_cat(&s, rows, ret_rows->count, 0), out);
-    run->progress.sample_ms += clock_monotonic_ms() - start_ms;
     return err->status;
 }
 
@@ -292,6 +302,8 @@ enum pf_status run_feed(struct run *run, tensor output, struct pf_error *err)
     replace(&run->x0, &s, x0);
     if (!scope_ok(&s))
         return err->status;
+    run->moved = 0;
+    run->progress.sample_ms = clock_monotonic_ms() - run->sampling_start_ms;
     run->progress.step = run->sampler.step;
     run->progress.sigma = sigma;
     run->progress.has_guidance_loss = run->highfreq.mode != GUIDANCE_OFF;
@@ -318,7 +330,8 @@ enum pf_status run_preview(const struct run *run, struct image *ret_image, struc
         return pf_fail(err, PF_NOMEM, "a preview of %lld values", (long long)count);
     PF_TRY(tensor_to_f32(latent, values, count, err));
     struct image whole = IMAGE_INIT;
-    PF_TRY(preview_render(&run->preview, values, (int)run->latent_h, (int)run->latent_w, &whole, err));
+    PF_TRY(
+        preview_render(&run->preview, values, (int)run->latent_h, (int)run->latent_w, &whole, err));
     int factor = (int)run->pipeline->sizes.vae.factor;
     int width = (run->fit.scaled_width + factor - 1) / factor;
     int height = (run->fit.scaled_height + factor - 1) / factor;
@@ -331,14 +344,18 @@ enum pf_status run_preview(const struct run *run, struct image *ret_image, struc
     return status;
 }
 
-/* The last latent through the (possibly trained) decoder, as planes in [0,1] at the model's size. */
-static enum pf_status decode(struct run *run, float *ret_planes, int64_t count, struct pf_error *err)
+/* The last latent through the (possibly trained) decoder, as planes in [0,1] at the model's size.
+ */
+static enum pf_status decode(
+    struct run *run, float *ret_planes, int64_t count, struct pf_error *err)
 {
     SCOPE(s, err);
     struct vae_lora trained;
     const struct vae_lora *lora = run_guidance_lora(&run->highfreq, &trained) ? &trained : NULL;
-    tensor pixels = vae_decode(run->pipeline->vae, &s, run->z, run->skips.count ? &run->skips : NULL,
-        lora);
+    tensor pixels =
+        vae_decode(run->pipeline->vae, &s, run->z, run->skips.count ? &run->skips : NULL, lora);
+    if (scope_ok(&s) && !op_is_finite(&s, pixels))
+        pf_fail(err, PF_INTERNAL, "the decoder gave values that are not finite");
     tensor unit = op_mul_scalar(&s, op_add_scalar(&s, op_to_type(&s, pixels, TENSOR_F32), 1), 0.5);
     return tensor_to_f32(op_clamp(&s, unit, 0, 1), ret_planes, count, err);
 }

@@ -21,20 +21,21 @@ static enum pf_status init_decoder(struct run_guidance *guidance, struct pf_erro
 {
     const struct vae_lora *lora = vae_lora(guidance->pipeline->vae);
     if (lora->count == 0)
-        return pf_fail(err, PF_INVALID, "guidance: 'decoder' needs LoRA skips, the model '%s' has none",
+        return pf_fail(err, PF_INVALID,
+            "guidance: 'decoder' needs LoRA skips, the model '%s' has none",
             guidance->pipeline->name);
     tensor list[2 * VAE_SKIPS_MAX];
     for (int i = 0; i < lora->count; i++) {
         list[2 * i] = lora->down[i];
         list[2 * i + 1] = lora->up[i];
     }
-    return highfreq_decoder_init(&guidance->decoder, list, 2 * lora->count, HIGHFREQ_ADAM,
-        guidance->rate, err);
+    return highfreq_decoder_init(
+        &guidance->decoder, list, 2 * lora->count, HIGHFREQ_ADAM, guidance->rate, err);
 }
 
 /* A mask of any size to the picture's, then through the same fit as the picture. */
-static enum pf_status mask_weight(struct scope *s, const struct run_guidance_input *input, int device,
-    tensor *ret_weight)
+static enum pf_status mask_weight(
+    struct scope *s, const struct run_guidance_input *input, int device, tensor *ret_weight)
 {
     const struct image_fit *fit = input->fit;
     struct image_fit to_image = {fit->width, fit->height, input->mask_width, input->mask_height,
@@ -95,16 +96,16 @@ static tensor estimate_pixels(void *context, struct scope *out, tensor z)
     return vae_decode(pipeline->vae, out, x0, NULL, NULL);
 }
 
-tensor run_guidance_move_latent(struct run_guidance *guidance, struct scope *s, tensor z, double sigma,
-    double t)
+tensor run_guidance_move_latent(
+    struct run_guidance *guidance, struct scope *s, tensor z, double sigma, double t)
 {
     if (guidance->mode != GUIDANCE_LATENT)
         return NULL;
     guidance->sigma = sigma;
     guidance->t = t;
     struct highfreq_estimate estimate = {guidance, estimate_pixels};
-    return highfreq_latent_update(s, &estimate, &guidance->target, z, t, guidance->rate,
-        guidance->updates, &guidance->loss);
+    return highfreq_latent_update(
+        s, &estimate, &guidance->target, z, t, guidance->rate, guidance->updates, &guidance->loss);
 }
 
 void run_guidance_see(struct run_guidance *guidance, struct scope *s,
@@ -123,8 +124,8 @@ void run_guidance_see(struct run_guidance *guidance, struct scope *s,
         (void)!highpass_target_set_weight(&guidance->target, weight, s->err);
 }
 
-static tensor decode_pixels(void *context, struct scope *out, tensor x0, const tensor *weights,
-    int count)
+static tensor decode_pixels(
+    void *context, struct scope *out, tensor x0, const tensor *weights, int count)
 {
     const struct run_guidance *guidance = context;
     struct vae_lora lora;

@@ -2,8 +2,8 @@
 #ifndef PIPELINE_RUN_GUIDANCE_H
 #define PIPELINE_RUN_GUIDANCE_H
 
-/* High-frequency guidance of one run: joins pipeline/diffusion/highfreq.h, which knows no models, to
- * the run's decoder and UNet. Everything here is a no-op in mode `off`. */
+/* High-frequency guidance of one run: joins pipeline/diffusion/highfreq.h, which knows no models,
+ * to the run's decoder and UNet. Everything here is a no-op in mode `off`. */
 
 #include "pipeline/diffusion/guidance.h"
 #include "pipeline/diffusion/highfreq.h"
@@ -19,11 +19,11 @@ struct run_guidance {
     tensor image_latent;
     double rate;
     int updates;
-    double sigma, t; /* of the step being moved, for the latent mode's estimate */
-    double loss;     /* of the latest step */
-    struct highpass_target target;    /* owned */
-    struct highfreq_decoder decoder;  /* owned; decoder mode */
-    struct region_auto automatic;     /* owned; region auto */
+    double sigma, t;                 /* of the step being moved, for the latent mode's estimate */
+    double loss;                     /* of the latest step */
+    struct highpass_target target;   /* owned */
+    struct highfreq_decoder decoder; /* owned; decoder mode */
+    struct region_auto automatic;    /* owned; region auto */
 };
 
 struct run_guidance_input {
@@ -42,15 +42,16 @@ PF_MUST_CHECK enum pf_status run_guidance_init(struct run_guidance *ret, struct 
 void run_guidance_finish(struct run_guidance *guidance);
 
 /* Latent mode: z moved by gradient steps, owned by `s`. Other modes: NULL, no error. */
-tensor run_guidance_move_latent(struct run_guidance *guidance, struct scope *s, tensor z, double sigma,
-    double t);
+tensor run_guidance_move_latent(
+    struct run_guidance *guidance, struct scope *s, tensor z, double sigma, double t);
 
 /* Region auto: learns from a step's estimates [rows,z,h,w]. */
 void run_guidance_see(struct run_guidance *guidance, struct scope *s,
     const struct guidance *conditions, tensor estimates);
 
 /* Decoder mode: gradient steps on the run's own LoRA, from the estimate x0. */
-void run_guidance_train_decoder(struct run_guidance *guidance, struct scope *s, tensor x0, double t);
+void run_guidance_train_decoder(
+    struct run_guidance *guidance, struct scope *s, tensor x0, double t);
 
 /* Whether there are LoRA weights of the run's own; when so, fills *ret_lora (borrowed). */
 int run_guidance_lora(const struct run_guidance *guidance, struct vae_lora *ret_lora);

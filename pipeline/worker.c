@@ -53,6 +53,14 @@ static struct worker_job *job_of_run(const struct worker *worker, const struct r
     return NULL;
 }
 
+static int job_count(const struct worker *worker)
+{
+    int count = 0;
+    for (const struct worker_job *job = worker->jobs; job; job = job->next)
+        count++;
+    return count;
+}
+
 /* --- messages in ------------------------------------------------------------------------------ */
 
 static char *copy_string(const struct jdoc_value *message, const char *key)
@@ -60,103 +68,120 @@ static char *copy_string(const struct jdoc_value *message, const char *key)
     return strdup(jdoc_get_string(message, key, ""));
 }
 
-/* The object's members into params: numbers and choices' names. */
+/* The object's members into params. A bad one is the job's failure, not the link's. */
 static void read_params(struct worker_job *job, const struct jdoc_value *object)
 {
     params_init(&job->params);
     for (const struct jdoc_value *m = object ? object->first : NULL; m; m = m->next) {
-        enum pf_status status = PF_INVALID;
-        if (m->type == JDOC_STRING)
+        enum pf_status status;
+        if (!params_find(m->key))
+            status = pf_fail(&job->refused, PF_INVALID, "%s: no such parameter", m->key);
+        else if (m->type == JDOC_STRING)
             status = params_set_text(&job->params, m->key, m->string, &job->refused);
         else if (m->type == JDOC_NUMBER)
             status = params_set_number(&job->params, m->key, m->number, &job->refused);
+        else
+            status = pf_fail(&job->refused, PF_INVALID, "%s: neither text nor number", m->key);
         if (status != PF_OK)
-            pf_fail(&job->refused, PF_INVALID, "%s: neither text nor number", m->key);
+            return;
     }
 }
 
-static void read_run(struct worker *worker, const struct jdoc_value *message,
-    const struct frame *frame)
+static enum pf_status job_create(struct worker_job **ret_job, const struct jdoc_value *message,
+    const struct frame *frame, struct pf_error *err)
 {
     struct worker_job *job = calloc(1, sizeof *job);
-    struct worker_job **end = &worker->jobs;
-    int64_t image_size = jdoc_get_integer(message, "image_bytes", -1);
-    int64_t mask_size = jdoc_get_integer(message, "mask_bytes", 0);
-    if (!job || image_size < 0 || mask_size < 0 || image_size > (int64_t)frame->body_size ||
-        mask_size != (int64_t)frame->body_size - image_size) {
-        pf_fail(&worker->link.error, job ? PF_CORRUPT : PF_NOMEM,
-            "a run of %lld + %lld bytes in a frame of %zu", (long long)image_size,
-            (long long)mask_size, frame->body_size);
-        worker->link.closed = 1;
-        free(job);
-        return;
-    }
-    job->id = copy_string(message, "job");
+    if (!job)
+        return pf_fail(err, PF_NOMEM, "a job");
     job->attempt = jdoc_get_integer(message, "attempt", 0);
+    job->id = copy_string(message, "job");
     job->instruction = copy_string(message, "instruction");
     job->auxiliary_prompt = copy_string(message, "auxiliary_prompt");
-    job->image_size = (size_t)image_size;
-    job->mask_size = (size_t)mask_size;
     job->body = malloc(frame->body_size + 1);
-    read_params(job, jdoc_get(message, "parameters"));
-    while (*end)
-        end = &(*end)->next;
-    if (job->id && job->instruction && job->auxiliary_prompt && job->body) {
-        if (frame->body_size > 0)
-            memcpy(job->body, frame->body, frame->body_size);
-        *end = job;
-        return;
+    if (!job->id || !job->instruction || !job->auxiliary_prompt || !job->body) {
+        job_destroy(job);
+        return pf_fail(err, PF_NOMEM, "a job of %zu bytes", frame->body_size);
     }
-    pf_fail(&worker->link.error, PF_NOMEM, "a job of %zu bytes", frame->body_size);
-    worker->link.closed = 1;
-    job_destroy(job);
+    if (frame->body_size > 0)
+        memcpy(job->body, frame->body, frame->body_size);
+    read_params(job, jdoc_get(message, "parameters"));
+    *ret_job = job;
+    return PF_OK;
 }
 
-static void read_message(struct worker *worker, const struct frame *frame)
+static enum pf_status read_run(struct worker *worker, const struct jdoc_value *message,
+    const struct frame *frame, struct pf_error *err)
 {
-    struct jdoc *doc = NULL;
-    if (jdoc_parse(&doc, frame->header, frame->header_size, &worker->link.error) != PF_OK) {
-        worker->link.closed = 1;
-        return;
-    }
-    const struct jdoc_value *message = jdoc_root(doc);
+    const char *id = jdoc_get_string(message, "job", "");
+    int64_t image_size = jdoc_get_integer(message, "image_bytes", -1);
+    int64_t mask_size = jdoc_get_integer(message, "mask_bytes", 0);
+    struct worker_job **end = &worker->jobs;
+    if (image_size < 0 || mask_size < 0 || image_size > (int64_t)frame->body_size ||
+        mask_size != (int64_t)frame->body_size - image_size)
+        return pf_fail(err, PF_CORRUPT, "a run of %lld + %lld bytes in a frame of %zu",
+            (long long)image_size, (long long)mask_size, frame->body_size);
+    if (*id == '\0' || job_find(worker, id))
+        return pf_fail(err, PF_CORRUPT, "a run of job '%s', which is nameless or in flight", id);
+    if (job_count(worker) >= worker->options->max_runs)
+        return pf_fail(err, PF_CORRUPT, "more than %d jobs in flight", worker->options->max_runs);
+    while (*end)
+        end = &(*end)->next;
+    PF_TRY(job_create(end, message, frame, err));
+    (*end)->image_size = (size_t)image_size;
+    (*end)->mask_size = (size_t)mask_size;
+    return PF_OK;
+}
+
+static enum pf_status read_message(struct worker *worker, const struct jdoc_value *message,
+    const struct frame *frame, struct pf_error *err)
+{
     const char *type = jdoc_get_string(message, "type", "");
+    if (strcmp(type, "run") == 0)
+        return read_run(worker, message, frame, err);
+    if (strcmp(type, "cancel") != 0)
+        return pf_fail(err, PF_CORRUPT, "the server sent a message '%.40s'", type);
     struct worker_job *job = job_find(worker, jdoc_get_string(message, "job", ""));
-    if (strcmp(type, "run") == 0) {
-        read_run(worker, message, frame);
-    } else if (strcmp(type, "cancel") == 0) {
-        if (job)
-            job->cancelled = 1;
-    } else {
-        pf_fail(&worker->link.error, PF_CORRUPT, "the server sent a message '%.40s'", type);
+    if (job)
+        job->cancelled = 1;
+    return PF_OK;
+}
+
+static void read_frame(struct worker *worker, const struct frame *frame)
+{
+    struct pf_error *err = &worker->link.error;
+    struct jdoc *doc = NULL;
+    enum pf_status status = jdoc_parse(&doc, frame->header, frame->header_size, err);
+    if (status == PF_OK)
+        status = read_message(worker, jdoc_root(doc), frame, err);
+    if (status != PF_OK)
         worker->link.closed = 1;
-    }
     jdoc_destroy(doc);
 }
 
 static void look(struct worker *worker, int timeout_ms)
 {
     struct frame frame;
-    worker_link_receive(&worker->link, timeout_ms);
-    while (worker_link_next(&worker->link, &frame))
-        read_message(worker, &frame);
+    worker->looked_us = clock_monotonic_us();
+    while (worker_link_receive(&worker->link, timeout_ms)) {
+        timeout_ms = 0;
+        while (worker_link_next(&worker->link, &frame))
+            read_frame(worker, &frame);
+    }
 }
 
-/* Asked between operations: is everybody gone for whom this is computed? */
-static int interrupt_wanted(void *context)
+int worker_interrupt(void *context)
 {
     struct worker *worker = context;
-    int64_t now_us = clock_monotonic_us();
-    if (now_us - worker->looked_us >= LOOK_INTERVAL_US) {
-        worker->looked_us = now_us;
+    int computing = 0, cancelled = 0;
+    if (clock_monotonic_us() - worker->looked_us >= LOOK_INTERVAL_US)
         look(worker, 0);
-    }
     if (worker->link.closed)
         return 1;
-    int computing = 0, cancelled = 0;
     for (const struct worker_job *job = worker->jobs; job; job = job->next) {
-        computing += job->computing;
-        cancelled += job->computing && job->cancelled;
+        if (job != worker->busy && !batcher_is_busy_with(&worker->batcher, job->run))
+            continue;
+        computing++;
+        cancelled += job->cancelled;
     }
     return computing > 0 && computing == cancelled;
 }
@@ -188,10 +213,23 @@ static void drop_cancelled(struct worker *worker)
     }
 }
 
-static enum pf_status begin_run(struct worker *worker, struct worker_job *job, struct pf_error *err)
+static enum pf_status decode_inputs(const struct worker *worker, struct worker_job *job,
+    struct image *ret_image, struct run_request *request, float **ret_mask, struct pf_error *err)
 {
     struct image_limits limits = IMAGE_LIMITS_DEFAULT;
     limits.max_pixels = worker->options->max_pixels;
+    job->field = "image";
+    PF_TRY(image_decode(job->body, job->image_size, &limits, ret_image, err));
+    job->field = "mask";
+    if (job->mask_size > 0)
+        PF_TRY(image_decode_mask(job->body + job->image_size, job->mask_size, &limits,
+            &request->mask_width, &request->mask_height, ret_mask, err));
+    job->field = NULL;
+    return PF_OK;
+}
+
+static enum pf_status begin_run(struct worker *worker, struct worker_job *job, struct pf_error *err)
+{
     struct image image = IMAGE_INIT;
     AUTO_FREE float *mask = NULL;
     struct run_request request = {
@@ -202,11 +240,7 @@ static enum pf_status begin_run(struct worker *worker, struct worker_job *job, s
     };
     if (job->refused.status != PF_OK)
         return pf_fail(err, job->refused.status, "%s", job->refused.message);
-    PF_TRY(image_decode(job->body, job->image_size, &limits, &image, err));
-    enum pf_status status = PF_OK;
-    if (job->mask_size > 0)
-        status = image_decode_mask(job->body + job->image_size, job->mask_size, &limits,
-            &request.mask_width, &request.mask_height, &mask, err);
+    enum pf_status status = decode_inputs(worker, job, &image, &request, &mask, err);
     request.mask = mask;
     if (status == PF_OK)
         status = run_begin(&job->run, worker->pipeline, &request, err);
@@ -225,9 +259,9 @@ static void begin_one(struct worker *worker)
     struct pf_error err = PF_ERROR_INIT;
     job->start_ms = clock_monotonic_ms();
     worker_send_started(worker, job);
-    job->computing = 1;
+    worker->busy = job;
     enum pf_status status = begin_run(worker, job, &err);
-    job->computing = 0;
+    worker->busy = NULL;
     free(STEAL(job->body));
     if (status != PF_OK)
         job_give_up(worker, job, &err);
@@ -241,9 +275,9 @@ static void finish_job(struct worker *worker, struct worker_job *job)
     struct image image = IMAGE_INIT;
     AUTO_BUFFER struct buffer file = BUFFER_INIT;
     const struct params *params = run_params(job->run);
-    job->computing = 1;
+    worker->busy = job;
     enum pf_status status = run_finish(job->run, &image, &err);
-    job->computing = 0;
+    worker->busy = NULL;
     if (status == PF_OK)
         status = image_encode(&image, (enum image_format)params->output_format,
             (int)params->output_quality, &file, &err);
@@ -256,66 +290,72 @@ static void finish_job(struct worker *worker, struct worker_job *job)
     image_finish(&image);
 }
 
-static void report(struct worker *worker, const struct batcher_step *step)
+static void report(struct worker *worker, struct worker_job *job, const struct pf_error *error)
 {
-    for (int i = 0; i < step->count; i++) {
-        struct worker_job *job = job_of_run(worker, step->runs[i]);
-        job->computing = 0;
-        if (step->errors[i].status != PF_OK) {
-            job_give_up(worker, job, &step->errors[i]);
-            continue;
-        }
-        worker_send_step(worker, job);
-        if (run_preview_due(job->run))
-            worker_send_preview(worker, job);
-        if (run_done(job->run))
-            finish_job(worker, job);
+    if (error->status != PF_OK) {
+        job_give_up(worker, job, error);
+        return;
     }
+    worker_send_step(worker, job);
+    if (run_preview_due(job->run))
+        worker_send_preview(worker, job);
+    if (run_done(job->run))
+        finish_job(worker, job);
 }
 
 static void step_all(struct worker *worker)
 {
-    static struct batcher_step step; /* large, and there is one worker a process */
-    for (struct worker_job *job = worker->jobs; job; job = job->next)
-        job->computing = job->run != NULL;
-    batcher_step(&worker->batcher, &step);
-    for (struct worker_job *job = worker->jobs; job; job = job->next)
-        job->computing = 0;
-    report(worker, &step);
+    struct batcher_step *step = &worker->step;
+    batcher_step(&worker->batcher, step);
+    for (int i = 0; i < step->count && !worker->link.closed; i++)
+        report(worker, job_of_run(worker, step->runs[i]), &step->errors[i]);
 }
 
-static void serve(struct worker *worker)
+void worker_turn(struct worker *worker)
 {
-    while (!worker->link.closed) {
-        look(worker, worker->jobs ? 0 : -1);
-        drop_cancelled(worker);
-        begin_one(worker);
-        if (worker->batcher.count > 0)
-            step_all(worker);
-        worker_send_stats(worker);
+    look(worker, worker->jobs ? 0 : -1);
+    if (worker->link.closed)
+        return;
+    drop_cancelled(worker);
+    begin_one(worker);
+    if (worker->batcher.count > 0)
+        step_all(worker);
+    worker_send_stats(worker);
+}
+
+enum pf_status worker_open(
+    struct worker *worker, const struct worker_options *options, struct pf_error *err)
+{
+    *worker = (struct worker){.options = options};
+    worker_link_init(&worker->link, options->socket_fd);
+    worker_send_hello(worker);
+    if (pipeline_create(&worker->pipeline, &options->pipeline, err) != PF_OK) {
+        worker_send_broken(worker, err);
+        worker_close(worker);
+        return err->status;
     }
+    batcher_init(&worker->batcher, worker->pipeline, options->max_batch);
+    tensor_set_interrupt(worker_interrupt, worker);
+    worker_send_ready(worker);
+    return PF_OK;
+}
+
+void worker_close(struct worker *worker)
+{
     while (worker->jobs)
         job_remove(worker, worker->jobs);
+    tensor_set_interrupt(NULL, NULL);
+    pipeline_destroy(worker->pipeline);
+    worker_link_finish(&worker->link);
 }
 
 enum pf_status worker_serve(const struct worker_options *options, struct pf_error *err)
 {
-    struct worker worker = {.options = options};
-    worker_link_init(&worker.link, options->socket_fd);
-    worker_send_hello(&worker);
-    enum pf_status status = pipeline_create(&worker.pipeline, &options->pipeline, err);
-    if (status == PF_OK) {
-        batcher_init(&worker.batcher, worker.pipeline, options->max_batch);
-        tensor_set_interrupt(interrupt_wanted, &worker);
-        worker_send_ready(&worker);
-        serve(&worker);
-        tensor_set_interrupt(NULL, NULL);
-        *err = worker.link.error;
-        status = err->status;
-    } else {
-        worker_send_broken(&worker, err);
-    }
-    pipeline_destroy(worker.pipeline);
-    worker_link_finish(&worker.link);
-    return status;
+    struct worker worker;
+    PF_TRY(worker_open(&worker, options, err));
+    while (!worker.link.closed)
+        worker_turn(&worker);
+    *err = worker.link.error;
+    worker_close(&worker);
+    return err->status;
 }

@@ -17,9 +17,9 @@ struct worker_options {
     int socket_fd;
 };
 
-/* Loads the pipeline and serves until the server closes the socket. PF_OK then; a failure to load is
- * told to the server and returned. */
-PF_MUST_CHECK enum pf_status worker_serve(const struct worker_options *options,
-    struct pf_error *err);
+/* Loads the pipeline and serves until the server closes the socket. PF_OK then; a failure to load
+ * is told to the server and returned. */
+PF_MUST_CHECK enum pf_status worker_serve(
+    const struct worker_options *options, struct pf_error *err);
 
 #endif

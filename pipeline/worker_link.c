@@ -19,30 +19,39 @@ void worker_link_finish(struct worker_link *link)
     frame_reader_finish(&link->reader);
 }
 
-void worker_link_receive(struct worker_link *link, int timeout_ms)
+/* The server is gone: the end of the talk like any other, with or without unread bytes. */
+static int is_hangup(int errno_value)
 {
+    return errno_value == EPIPE || errno_value == ECONNRESET;
+}
+
+static void close_link(struct worker_link *link, int errno_value, const char *what)
+{
+    if (errno_value != 0 && !is_hangup(errno_value))
+        pf_fail_errno(&link->error, errno_value, "%s the server", what);
+    link->closed = 1;
+}
+
+int worker_link_receive(struct worker_link *link, int timeout_ms)
+{
+    char bytes[RECEIVE_SIZE];
     struct pollfd ready = {.fd = link->fd, .events = POLLIN};
-    while (!link->closed && poll(&ready, 1, timeout_ms) > 0) {
-        char bytes[RECEIVE_SIZE];
-        ssize_t count = recv(link->fd, bytes, sizeof bytes, MSG_DONTWAIT);
-        if (count < 0 && (errno == EINTR || errno == EAGAIN))
-            return;
-        if (count <= 0) {
-            link->closed = 1;
-            if (count < 0)
-                pf_fail_errno(&link->error, errno, "reading from the server");
-            return;
-        }
-        if (frame_reader_feed(&link->reader, bytes, (size_t)count, &link->error) != PF_OK)
-            link->closed = 1;
-        timeout_ms = 0;
-    }
+    if (link->closed || poll(&ready, 1, timeout_ms) <= 0)
+        return 0;
+    ssize_t count = recv(link->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    if (count < 0 && (errno == EINTR || errno == EAGAIN))
+        return 0;
+    if (count <= 0)
+        close_link(link, count < 0 ? errno : 0, "reading from");
+    else if (frame_reader_feed(&link->reader, bytes, (size_t)count, &link->error) != PF_OK)
+        link->closed = 1;
+    return !link->closed;
 }
 
 int worker_link_next(struct worker_link *link, struct frame *ret_frame)
 {
     int have = 0;
-    if (link->error.status != PF_OK)
+    if (link->closed)
         return 0;
     if (frame_reader_next(&link->reader, ret_frame, &have, &link->error) != PF_OK)
         link->closed = 1;
@@ -66,8 +75,7 @@ static void send_all(struct worker_link *link, const char *bytes, size_t size)
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0) {
-            pf_fail_errno(&link->error, errno, "writing to the server");
-            link->closed = 1;
+            close_link(link, errno, "writing to");
             return;
         }
         bytes += sent;
@@ -75,7 +83,8 @@ static void send_all(struct worker_link *link, const char *bytes, size_t size)
     }
 }
 
-void worker_link_send(struct worker_link *link, struct buffer *header, const void *body, size_t size)
+void worker_link_send(
+    struct worker_link *link, struct buffer *header, const void *body, size_t size)
 {
     AUTO_BUFFER struct buffer out = BUFFER_INIT;
     buffer_put_text(header, "}");

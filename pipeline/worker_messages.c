@@ -43,7 +43,8 @@ void worker_send_step(struct worker *worker, const struct worker_job *job)
     int64_t elapsed_ms = clock_monotonic_ms() - job->start_ms;
     int64_t per_step_ms = (elapsed_ms - progress->encode_ms) / progress->step;
     worker_link_begin(&header, "step", job->id, job->attempt);
-    buffer_put_format(&header, ",\"step\":%d,\"steps\":%d,\"sigma\":", progress->step, progress->steps);
+    buffer_put_format(
+        &header, ",\"step\":%d,\"steps\":%d,\"sigma\":", progress->step, progress->steps);
     buffer_put_json_number(&header, progress->sigma);
     buffer_put_text(&header, ",\"guidance_loss\":");
     if (progress->has_guidance_loss)
@@ -63,7 +64,8 @@ void worker_send_preview(struct worker *worker, const struct worker_job *job)
     AUTO_BUFFER struct buffer header = BUFFER_INIT;
     if (run_preview(job->run, &image, &err) != PF_OK ||
         image_encode(&image, IMAGE_FORMAT_JPEG, PREVIEW_QUALITY, &file, &err) != PF_OK) {
-        fprintf(stderr, "job %s: preview left out: %s\n", job->id, err.message);
+        if (err.status != PF_CANCELLED)
+            fprintf(stderr, "job %s: preview left out: %s\n", job->id, err.message);
         image_finish(&image);
         return;
     }
@@ -90,27 +92,35 @@ void worker_send_succeeded(struct worker *worker, const struct worker_job *job,
     worker_link_send(&worker->link, &header, file->data, file->size);
 }
 
-/* The field at the start of a message such as "mask: given, but …"; 0 when there is none. */
-static size_t field_size(const struct pf_error *error)
+/* The field that is to blame: the one being read, or the one a message such as "mask: given, but …"
+ * starts with. 0 when there is none. */
+static size_t find_field(
+    const struct worker_job *job, const struct pf_error *error, const char **ret_field)
 {
+    int callers = error->status == PF_INVALID || error->status == PF_UNSUPPORTED ||
+                  error->status == PF_CORRUPT;
     const char *colon = strstr(error->message, ": ");
-    if (error->status != PF_INVALID || !colon)
+    *ret_field = job->field ? job->field : error->message;
+    if (!callers)
         return 0;
-    size_t size = (size_t)(colon - error->message);
+    if (job->field)
+        return strlen(job->field);
+    size_t size = colon ? (size_t)(colon - error->message) : 0;
     return strspn(error->message, "abcdefghijklmnopqrstuvwxyz_") == size ? size : 0;
 }
 
-void worker_send_failed(struct worker *worker, const struct worker_job *job,
-    const struct pf_error *error)
+void worker_send_failed(
+    struct worker *worker, const struct worker_job *job, const struct pf_error *error)
 {
     AUTO_BUFFER struct buffer header = BUFFER_INIT;
-    size_t field = field_size(error);
+    const char *field = NULL;
+    size_t size = find_field(job, error, &field);
     worker_link_begin(&header, "failed", job->id, job->attempt);
     buffer_put_format(&header, ",\"code\":\"%s\",\"message\":", pf_status_name(error->status));
     buffer_put_json_string(&header, error->message, strlen(error->message));
     buffer_put_text(&header, ",\"field\":");
-    if (field)
-        buffer_put_json_string(&header, error->message, field);
+    if (size > 0)
+        buffer_put_json_string(&header, field, size);
     else
         buffer_put_text(&header, "null");
     buffer_put_format(&header, ",\"retryable\":%s", error->status == PF_NOMEM ? "true" : "false");
@@ -146,8 +156,8 @@ void worker_send_hello(struct worker *worker)
 {
     AUTO_BUFFER struct buffer header = BUFFER_INIT;
     worker_link_begin(&header, "hello", NULL, 0);
-    buffer_put_format(&header, ",\"protocol\":%d,\"pid\":%ld,\"device\":", PROTOCOL_VERSION,
-        (long)getpid());
+    buffer_put_format(
+        &header, ",\"protocol\":%d,\"pid\":%ld,\"device\":", PROTOCOL_VERSION, (long)getpid());
     buffer_put_json_string(&header, worker->options->device, strlen(worker->options->device));
     buffer_put_format(&header, ",\"version\":\"%s\"", torch_version());
     worker_link_send(&worker->link, &header, NULL, 0);
@@ -157,7 +167,8 @@ void worker_send_ready(struct worker *worker)
 {
     AUTO_BUFFER struct buffer header = BUFFER_INIT;
     worker_link_begin(&header, "ready", NULL, 0);
-    buffer_put_format(&header, ",\"device\":\"%s\",\"dtype\":\"%s\",\"load_ms\":%lld,\"max_runs\":%d",
+    buffer_put_format(&header,
+        ",\"device\":\"%s\",\"dtype\":\"%s\",\"load_ms\":%lld,\"max_runs\":%d",
         worker->options->device, tensor_type_name(worker->pipeline->place.type),
         (long long)worker->pipeline->load_ms, worker->options->max_runs);
     buffer_put_text(&header, ",\"model\":");

@@ -15,8 +15,8 @@ static struct attention_layer attention_load(const struct weights *weights, int6
     };
 }
 
-static struct transformer_block block_load(const struct weights *weights,
-    const struct unet_sizes *sizes)
+static struct transformer_block block_load(
+    const struct weights *weights, const struct unet_sizes *sizes)
 {
     struct weights self = weights_at(weights, "attn1."), cross = weights_at(weights, "attn2.");
     struct transformer_block block = {
@@ -36,8 +36,8 @@ static struct transformer_block block_load(const struct weights *weights,
     return block;
 }
 
-struct spatial_transformer spatial_transformer_load(const struct weights *weights,
-    const struct unet_sizes *sizes)
+struct spatial_transformer spatial_transformer_load(
+    const struct weights *weights, const struct unet_sizes *sizes)
 {
     struct spatial_transformer layer = {
         .norm = weights_group_norm(weights, "norm", SPATIAL_NORM_EPS),
@@ -100,8 +100,8 @@ static tensor feed_forward(struct scope *out, const struct transformer_block *bl
     return scope_move(&s, nn_add_to(&s, nn_linear(&s, &block->ff_out, gated), x), out);
 }
 
-static tensor block_forward(struct scope *out, const struct transformer_block *block, tensor x,
-    const struct context_kv *kv)
+static tensor block_forward(
+    struct scope *out, const struct transformer_block *block, tensor x, const struct context_kv *kv)
 {
     SCOPE(s, out->err);
     tensor h = attend(&s, &block->self, &block->norm1, x, NULL, NULL);

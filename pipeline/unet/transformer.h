@@ -33,8 +33,8 @@ struct context_kv {
     tensor extra_k, extra_v; /* NULL without attn_extra */
 };
 
-struct spatial_transformer spatial_transformer_load(const struct weights *weights,
-    const struct unet_sizes *sizes);
+struct spatial_transformer spatial_transformer_load(
+    const struct weights *weights, const struct unet_sizes *sizes);
 
 /* The block's keys and values of the encodings [B,S,D]. */
 void transformer_context(struct scope *out, const struct transformer_block *block,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The UNet as a list of blocks, in the checkpoint's numbering: input_blocks push their result on a
- * stack, output_blocks pop it and go on with cat(h, popped). Which block holds what follows from the
- * sizes alone (pipeline/weights/sizes.h). */
+ * stack, output_blocks pop it and go on with cat(h, popped). Which block holds what follows from
+ * the sizes alone (pipeline/weights/sizes.h). */
 #include "pipeline/unet/unet.h"
 
 #include <math.h>
@@ -28,7 +28,7 @@ struct res_block {
 struct unet_block {
     struct res_block res;                   /* conv1.weight NULL: none */
     struct spatial_transformer transformer; /* depth 0: none */
-    struct nn_conv2d conv;                  /* first, downsampling or upsampling; weight NULL: none */
+    struct nn_conv2d conv; /* first, downsampling or upsampling; weight NULL: none */
     int upsamples;
     int transformer_index; /* of the contexts' table */
 };
@@ -48,7 +48,7 @@ struct unet {
 
 struct unet_context {
     struct scope tensors;
-    int count; /* transformers × depth */
+    int count;              /* transformers × depth */
     struct context_kv kv[]; /* [transformer][depth] */
 };
 
@@ -66,8 +66,8 @@ static struct res_block res_load(const struct weights *weights)
     return block;
 }
 
-static void load_transformer(struct unet *unet, struct unet_block *block,
-    const struct weights *weights)
+static void load_transformer(
+    struct unet *unet, struct unet_block *block, const struct weights *weights)
 {
     block->transformer = spatial_transformer_load(weights, &unet->sizes);
     block->transformer_index = unet->transformer_count;
@@ -75,8 +75,8 @@ static void load_transformer(struct unet *unet, struct unet_block *block,
 }
 
 /* A residual block, and a transformer where the level has attention. */
-static void load_block(struct unet *unet, struct unet_block *block, const struct weights *weights,
-    int attention)
+static void load_block(
+    struct unet *unet, struct unet_block *block, const struct weights *weights, int attention)
 {
     struct weights part = weights_at(weights, "0.");
     block->res = res_load(&part);
@@ -124,8 +124,8 @@ static void load_outputs(struct unet *unet, const struct weights *root)
         }
         if (l == 0)
             break;
-        struct weights last = weights_at(root, "output_blocks.%d.%d.", n - 1,
-            unet->sizes.attention[l] ? 2 : 1);
+        struct weights last =
+            weights_at(root, "output_blocks.%d.%d.", n - 1, unet->sizes.attention[l] ? 2 : 1);
         unet->outputs[n - 1].conv = weights_conv2d(&last, "conv", 1, 1);
         unet->outputs[n - 1].upsamples = 1;
     }
@@ -233,7 +233,8 @@ static tensor time_sinusoid(const struct unet *unet, struct scope *s, const floa
 }
 
 /* SiLU of the time embedding: what every residual block's emb_layers start with. */
-static tensor time_embedding(const struct unet *unet, struct scope *out, const float *t, int64_t rows)
+static tensor time_embedding(
+    const struct unet *unet, struct scope *out, const float *t, int64_t rows)
 {
     SCOPE(s, out->err);
     tensor h = nn_linear(&s, &unet->time1, time_sinusoid(unet, &s, t, rows));
@@ -271,8 +272,8 @@ static tensor block_forward(struct scope *out, const struct unet_block *block, t
     return scope_move(&s, h, out);
 }
 
-static tensor forward_blocks(const struct unet *unet, struct scope *out, tensor x, tensor emb,
-    const struct context_kv *kv)
+static tensor forward_blocks(
+    const struct unet *unet, struct scope *out, tensor x, tensor emb, const struct context_kv *kv)
 {
     SCOPE(s, out->err);
     int depth = unet->sizes.transformer_depth, stacked = 0;

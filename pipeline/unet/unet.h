@@ -5,8 +5,8 @@
 /* The denoising UNet of Stable Diffusion 1.5 with a second text context.
  * Source  model.md §5; PromptFix §3.2; CompVis latent-diffusion's openaimodel (names)
  *
- * Shapes: B rows, z latent channels, h×w latent size (multiples of 2^(levels-1)), S tokens, D context
- * width. */
+ * Shapes: B rows, z latent channels, h×w latent size (multiples of 2^(levels-1)), S tokens, D
+ * context width. */
 
 #include "pipeline/tensor/nn.h"
 #include "pipeline/weights/checkpoint.h"
@@ -15,15 +15,16 @@
 struct unet;
 
 /* Loads the UNet. The checkpoint must stay open as long as it lives. */
-PF_MUST_CHECK enum pf_status unet_create(struct unet **ret_unet, const struct checkpoint *checkpoint,
-    const struct unet_sizes *sizes, struct tensor_place place, struct pf_error *err);
+PF_MUST_CHECK enum pf_status unet_create(struct unet **ret_unet,
+    const struct checkpoint *checkpoint, const struct unet_sizes *sizes, struct tensor_place place,
+    struct pf_error *err);
 void unet_destroy(struct unet *unet);
 
 const struct unet_sizes *unet_sizes(const struct unet *unet);
 struct tensor_place unet_place(const struct unet *unet);
 
-/* What the cross-attentions keep of one row's texts: keys and values of every layer, computed once a
- * run instead of once a step. */
+/* What the cross-attentions keep of one row's texts: keys and values of every layer, computed once
+ * a run instead of once a step. */
 struct unet_context;
 
 /*   instruction, auxiliary   [1,S,D] encodings; auxiliary may be NULL when the model has no

@@ -48,8 +48,8 @@ static tensor lora_forward(struct scope *s, tensor h, const struct vae_lora_use 
     return nn_conv2d(s, &up, nn_conv2d(s, &down, input));
 }
 
-tensor vae_res_block(struct scope *out, const struct vae_res_block *block, tensor x,
-    const struct vae_lora_use *lora)
+tensor vae_res_block(
+    struct scope *out, const struct vae_res_block *block, tensor x, const struct vae_lora_use *lora)
 {
     SCOPE(s, out->err);
     tensor normed = nn_group_norm_silu(&s, &block->norm1, x);
@@ -69,8 +69,8 @@ static tensor attention(struct scope *out, const struct vae_attention *layer, te
     tensor q = nn_to_tokens(&s, nn_conv2d(&s, &layer->q, normed));
     tensor k = nn_to_tokens(&s, nn_conv2d(&s, &layer->k, normed));
     tensor v = nn_to_tokens(&s, nn_conv2d(&s, &layer->v, normed));
-    tensor mixed = op_attention(&s, op_unsqueeze(&s, q, 1), op_unsqueeze(&s, k, 1),
-        op_unsqueeze(&s, v, 1));
+    tensor mixed =
+        op_attention(&s, op_unsqueeze(&s, q, 1), op_unsqueeze(&s, k, 1), op_unsqueeze(&s, v, 1));
     tensor h = nn_from_tokens(&s, op_squeeze(&s, mixed, 1), tensor_dim(x, 2), tensor_dim(x, 3));
     return scope_move(&s, nn_add_to(&s, nn_conv2d(&s, &layer->proj, h), x), out);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Encoder, decoder, and what lies between them. The encoder goes down the levels, the decoder comes up
- * them and takes the encoder's features from the end of their list, one a residual block, which
+/* Encoder, decoder, and what lies between them. The encoder goes down the levels, the decoder comes
+ * up them and takes the encoder's features from the end of their list, one a residual block, which
  * makes the pairs meet at equal resolution (levels × (res_blocks + 1) on both sides). */
 #include "pipeline/vae/vae.h"
 
@@ -12,7 +12,8 @@
 
 struct vae_level {
     struct vae_res_block blocks[SIZES_RES_BLOCKS_MAX + 1];
-    struct nn_conv2d resample; /* stride-2 or after-upsampling convolution; weight NULL at the end */
+    struct nn_conv2d
+        resample; /* stride-2 or after-upsampling convolution; weight NULL at the end */
 };
 
 struct vae_half {
@@ -156,8 +157,8 @@ static tensor head(struct scope *out, const struct vae_half *half, tensor h)
     return scope_move(&s, nn_conv2d(&s, &half->conv_out, normed), out);
 }
 
-tensor vae_encode(const struct vae *vae, struct scope *out, tensor pixels,
-    struct vae_skips *ret_skips)
+tensor vae_encode(
+    const struct vae *vae, struct scope *out, tensor pixels, struct vae_skips *ret_skips)
 {
     const struct vae_half *encoder = &vae->encoder;
     SCOPE(s, out->err);
@@ -211,8 +212,8 @@ static tensor decode_up(const struct vae *vae, struct scope *out, tensor h,
         for (int b = 0; b <= vae->sizes.res_blocks; b++, index++) {
             struct vae_lora_use use = {NULL, NULL, NULL};
             if (skips)
-                use = (struct vae_lora_use){lora->down[index], lora->up[index],
-                    skips->features[skips->count - 1 - index]};
+                use = (struct vae_lora_use){
+                    lora->down[index], lora->up[index], skips->features[skips->count - 1 - index]};
             h = advance(&s, h, vae_res_block(&s, &level->blocks[b], h, skips ? &use : NULL));
         }
         if (level->resample.weight)

@@ -44,8 +44,8 @@ struct tensor_place vae_place(const struct vae *vae);
  *   pixels     [B,3,H,W] about [-1,1], any float type
  *   ret_skips  filled with the features, or NULL
  * Returns   moments [B,2z,h,w]: mean, then log-variance; unscaled; in the VAE's type */
-tensor vae_encode(const struct vae *vae, struct scope *out, tensor pixels,
-    struct vae_skips *ret_skips);
+tensor vae_encode(
+    const struct vae *vae, struct scope *out, tensor pixels, struct vae_skips *ret_skips);
 
 /* The mean of moments, [B,z,h,w] float32: what the UNet is conditioned on, unscaled. */
 tensor vae_mode(struct scope *out, tensor moments);
