@@ -16,7 +16,8 @@ static void finish_handling(struct http_request *request)
             LOG_TEXT("path", request->target));
         http_fail(request, PROBLEM_INTERNAL, NULL, "no answer");
     }
-    request_drop_body(request);
+    if (!request->has_deferral)
+        request_drop_body(request);
 }
 
 static void run_handler(struct http_request *request)

@@ -136,6 +136,22 @@ const struct buffer *http_body(const struct http_request *request)
     return &request->body;
 }
 
+void http_release_body(struct http_request *request)
+{
+    request_drop_body(request);
+}
+
+struct http_server *http_server_of(const struct http_request *request)
+{
+    return request->server;
+}
+
+enum pf_status http_run_task(
+    struct http_server *server, struct executor_task *task, struct pf_error *err)
+{
+    return executor_submit(server->executor, task, err);
+}
+
 const char *http_owner(const struct http_request *request)
 {
     return request->owner;

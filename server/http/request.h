@@ -16,6 +16,7 @@
 #include "server/http/router.h"
 
 struct http_request;
+struct http_server;
 
 enum {
     HTTP_REQUEST_ID_MAX = 64, /* of a client's x-request-id; [A-Za-z0-9._-] */
@@ -47,10 +48,13 @@ int http_list_has(const char *list, const char *item);
 PF_MUST_CHECK enum pf_status http_prefer_wait_s(
     const struct http_request *request, int64_t *ret_seconds, struct pf_error *err);
 
-/* The parts of a form, complete; NULL on routes without one. */
+/* The parts of a form, complete; NULL on routes without one. Like the body, it is there until the
+ * handler has answered (a deferral keeps it) or gives it back early by http_release_body(). */
 const struct multipart *http_form(const struct http_request *request);
 /* The bytes of a JSON body. */
 const struct buffer *http_body(const struct http_request *request);
+
+void http_release_body(struct http_request *request);
 
 /* Who asks, set by the server's authorize callback; "" when keys are not in use. */
 const char *http_owner(const struct http_request *request);
@@ -103,6 +107,13 @@ struct http_deferral {
     int64_t until_ms;           /* clock_monotonic_ms() */
 };
 void http_defer(struct http_request *request, const struct http_deferral *deferral);
+
+/* Runs a task on a thread that may block, apart from the request: the task must not touch it (a
+ * waker is fine). PF_BUSY when there is no thread to be had. */
+struct executor_task;
+PF_MUST_CHECK enum pf_status http_run_task(
+    struct http_server *server, struct executor_task *task, struct pf_error *err);
+struct http_server *http_server_of(const struct http_request *request);
 
 struct sse_source; /* sse.h */
 /* Answers with an event stream; the source is closed exactly once, also on failure. */

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/api/api.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/jdoc.h"
+#include "server/api/handlers.h"
+
+/* clang-format off */
+const struct http_route api_routes[] = {
+    {"POST",   "/v1/jobs",             "createJob",   ROUTE_BODY_FORM, 0, handle_create_job},
+    {"GET",    "/v1/jobs",             "listJobs",    ROUTE_BODY_NONE, 0, handle_list_jobs},
+    {"GET",    "/v1/jobs/{id}",        "getJob",      ROUTE_BODY_NONE, 0, handle_get_job},
+    {"DELETE", "/v1/jobs/{id}",        "deleteJob",   ROUTE_BODY_NONE, 0, handle_delete_job},
+    {"GET",    "/v1/jobs/{id}/events", "streamJob",   ROUTE_BODY_NONE, 0, handle_get_events},
+    {"GET",    "/v1/jobs/{id}/result", "getResult",   ROUTE_BODY_NONE, 0, handle_get_result},
+    {"POST",   "/v1/jobs/{id}/cancel", "cancelJob",   ROUTE_BODY_NONE, 0, handle_cancel_job},
+    {"GET",    "/v1/models",           "listModels",  ROUTE_BODY_NONE, 0, handle_list_models},
+    {"GET",    "/v1/models/{model}",   "getModel",    ROUTE_BODY_NONE, 0, handle_get_model},
+    {"GET",    "/v1/capabilities",     "getCapabilities", ROUTE_BODY_NONE, 0, handle_get_capabilities},
+    {"GET",    "/health/live",         "getLive",     ROUTE_BODY_NONE,
+        ROUTE_INLINE | ROUTE_OPEN | ROUTE_QUIET, handle_live},
+    {"GET",    "/health/ready",        "getReady",    ROUTE_BODY_NONE,
+        ROUTE_INLINE | ROUTE_OPEN | ROUTE_QUIET, handle_ready},
+    {"GET",    "/openapi.yaml",        "getContract", ROUTE_BODY_NONE, ROUTE_INLINE | ROUTE_OPEN,
+        handle_get_openapi},
+};
+/* clang-format on */
+
+const size_t api_route_count = COUNT_OF(api_routes);
+
+void api_init(
+    struct api *api, struct jobs *jobs, struct workers *workers, const struct api_options *options)
+{
+    *api = (struct api){.jobs = jobs, .workers = workers, .options = *options};
+    atomic_init(&api->draining, 0);
+    pthread_mutex_init(&api->model_lock, NULL);
+}
+
+static void free_model(struct api_model *model)
+{
+    if (!model)
+        return;
+    free(model->json);
+    free(model->id);
+    free(model);
+}
+
+void api_finish(struct api *api)
+{
+    free_model(api->model);
+    pthread_mutex_destroy(&api->model_lock);
+}
+
+/* What the model doesn't recommend has the table's default; a member this server doesn't know is
+ * the worker's affair. */
+static void read_defaults(struct params *defaults, const struct jdoc_value *object)
+{
+    if (!object || object->type != JDOC_OBJECT)
+        return;
+    for (const struct jdoc_value *member = object->first; member; member = member->next) {
+        struct pf_error ignored = PF_ERROR_INIT;
+        if (member->type == JDOC_STRING)
+            (void)!params_set_text(defaults, member->key, member->string, &ignored);
+        else if (member->type == JDOC_NUMBER)
+            (void)!params_set_number(defaults, member->key, member->number, &ignored);
+    }
+}
+
+static struct api_model *read_model(struct buffer *json)
+{
+    struct jdoc *doc = NULL;
+    if (jdoc_parse(&doc, json->data, json->size, NULL) != PF_OK)
+        return NULL;
+    struct api_model *model = calloc(1, sizeof *model);
+    if (model) {
+        params_init(&model->defaults);
+        read_defaults(&model->defaults, jdoc_get(jdoc_root(doc), "defaults"));
+        model->id = strdup(jdoc_get_string(jdoc_root(doc), "id", "promptfix"));
+        model->json = buffer_steal(json, NULL);
+        model->loaded_ms = clock_realtime_ms();
+    }
+    jdoc_destroy(doc);
+    if (model && (!model->id || !model->json)) {
+        free_model(model);
+        model = NULL;
+    }
+    return model;
+}
+
+const struct api_model *api_get_model(struct api *api)
+{
+    pthread_mutex_lock(&api->model_lock);
+    if (!api->model) {
+        AUTO_BUFFER struct buffer json = BUFFER_INIT;
+        if (workers_get_model(api->workers, &json, NULL) == PF_OK &&
+            buffer_status(&json, NULL) == PF_OK)
+            api->model = read_model(&json);
+    }
+    const struct api_model *model = api->model;
+    pthread_mutex_unlock(&api->model_lock);
+    return model;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVER_API_API_H
+#define SERVER_API_API_H
+
+/* The HTTP API over the job service: one file per resource, one table of routes. openapi.yaml is
+ * its contract. */
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/params.h"
+#include "server/http/router.h"
+#include "server/jobs/jobs.h"
+#include "server/workers/workers.h"
+
+enum {
+    API_INSTRUCTION_CHARACTERS_MAX = 2000,
+    API_METADATA_BYTES_MAX = 4096,
+    API_IDEMPOTENCY_KEY_MAX = 255,
+    API_LIST_DEFAULT = 20,
+    API_LOADING_WAIT_MS = 120000, /* how long a submission waits for a model that is loading */
+};
+
+/* What the handlers need to know; part of it is told by GET /v1/capabilities. */
+struct api_options {
+    int64_t max_body_bytes;
+    int64_t max_parts;
+    int64_t max_field_bytes;
+    int64_t max_pixels;
+    int64_t wait_max_ms;
+};
+
+/* The loaded model, as its worker described it. */
+struct api_model {
+    char *json; /* the worker's object */
+    char *id;
+    struct params defaults; /* its recommended values, all marked as set */
+    int64_t loaded_ms;      /* Unix time */
+};
+
+/* Locking: model_lock guards `model`, which is set once and constant from then on. */
+struct api {
+    struct jobs *jobs;        /* borrowed */
+    struct workers *workers;  /* borrowed */
+    struct http_server *http; /* borrowed; NULL until it has started */
+    struct api_options options;
+    atomic_int draining;
+    pthread_mutex_t model_lock;
+    struct api_model *model;
+};
+
+extern const struct http_route api_routes[];
+extern const size_t api_route_count;
+
+void api_init(
+    struct api *api, struct jobs *jobs, struct workers *workers, const struct api_options *options);
+void api_finish(struct api *api);
+
+/* The model, or NULL while none is loaded. Valid as long as `api`. */
+const struct api_model *api_get_model(struct api *api);
+
+#endif

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Event streams: GET /v1/jobs/{id}/events, and the answer of POST /v1/jobs.
+ *
+ * A stream is the reader of a job's channel, with up to one event put before it: the snapshot that
+ * opens a fresh connection. With ?include=image the succeeded event carries the image: since that
+ * comes from disk, a thread of the executor makes it and wakes the stream. State is counted,
+ * because that thread may outlive the stream. */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "server/api/handlers.h"
+#include "server/http/executor.h"
+#include "server/http/sse.h"
+
+enum image_stage { IMAGE_NOT_WANTED, IMAGE_WANTED, IMAGE_LOADING, IMAGE_LOADED };
+
+struct event_stream {
+    struct executor_task task; /* first; loads the image */
+    atomic_int refs;
+    struct api *api;
+    struct http_server *http;
+    struct http_waker *waker;
+    struct events_reader *reader;
+    char job[ID_SIZE];
+    char owner[JOB_OWNER_SIZE];
+
+    struct buffer snapshot; /* data of the first event; empty once sent */
+    int64_t snapshot_id;
+    enum event_kind snapshot_kind;
+
+    struct event *event; /* the one handed out last */
+    atomic_int image;    /* enum image_stage; LOADING: `loaded` belongs to the task */
+    struct buffer loaded;
+    int has_ended;
+};
+
+static void unref_stream(struct event_stream *stream)
+{
+    if (atomic_fetch_sub(&stream->refs, 1) != 1)
+        return;
+    http_waker_unref(stream->waker);
+    event_unref(stream->event);
+    buffer_finish(&stream->snapshot);
+    buffer_finish(&stream->loaded);
+    free(stream);
+}
+
+static void close_stream(void *state)
+{
+    struct event_stream *stream = state;
+    events_unsubscribe(stream->reader);
+    stream->reader = NULL;
+    unref_stream(stream);
+}
+
+/* The job as the data of its state event: the job object with its id as `job` in front. */
+static enum pf_status put_state(struct buffer *out, struct api *api, const struct job *job,
+    int include_image, struct pf_error *err)
+{
+    AUTO_BUFFER struct buffer object = BUFFER_INIT;
+    PF_TRY(api_put_job(&object, api, job, include_image, err));
+    buffer_put_format(out, "{\"job\":\"%s\",", job->id);
+    buffer_put(out, object.data + 1, object.size - 1);
+    return buffer_status(out, err);
+}
+
+/* On failure `loaded` stays empty: the event goes out without the image, its URL is in it. */
+static void load_image(struct executor_task *task)
+{
+    struct event_stream *stream = (struct event_stream *)task;
+    AUTO_JOB struct job *job = NULL;
+    if (jobs_get(stream->api->jobs, stream->owner, stream->job, &job, NULL) != PF_OK ||
+        put_state(&stream->loaded, stream->api, job, 1, NULL) != PF_OK)
+        buffer_finish(&stream->loaded);
+    struct http_waker *waker = stream->waker;
+    atomic_store(&stream->image, IMAGE_LOADED);
+    http_waker_wake(waker);
+    unref_stream(stream);
+}
+
+/* Asks for the image; 0 when that can't be done. */
+static int start_loading(struct event_stream *stream)
+{
+    stream->task.run = load_image;
+    atomic_store(&stream->image, IMAGE_LOADING);
+    atomic_fetch_add(&stream->refs, 1);
+    if (http_run_task(stream->http, &stream->task, NULL) == PF_OK)
+        return 1;
+    atomic_fetch_sub(&stream->refs, 1);
+    atomic_store(&stream->image, IMAGE_NOT_WANTED);
+    return 0;
+}
+
+static enum sse_result hand_out(struct event_stream *stream, struct sse_event *ret_event)
+{
+    const struct event *event = stream->event;
+    *ret_event = (struct sse_event){
+        .id = event->id, .name = event->name, .data = event->data, .data_size = event->data_size};
+    if (event->kind == EVENT_SUCCEEDED && atomic_load(&stream->image) == IMAGE_LOADED &&
+        stream->loaded.size > 0) {
+        ret_event->data = stream->loaded.data;
+        ret_event->data_size = stream->loaded.size;
+    }
+    stream->has_ended = event_is_terminal(event);
+    return SSE_EVENT;
+}
+
+static enum sse_result next_from_reader(struct event_stream *stream, struct sse_event *ret_event)
+{
+    if (atomic_load(&stream->image) == IMAGE_LOADING)
+        return SSE_PENDING;
+    if (atomic_load(&stream->image) == IMAGE_LOADED) /* the event has waited for it */
+        return hand_out(stream, ret_event);
+    event_unref(stream->event);
+    stream->event = NULL;
+    switch (events_next(stream->reader, &stream->event)) {
+    case EVENTS_PENDING:
+        return SSE_PENDING;
+    case EVENTS_END:
+    case EVENTS_CLOSED:
+        return SSE_END;
+    case EVENTS_HAVE:
+        break;
+    }
+    if (stream->event->kind == EVENT_SUCCEEDED && atomic_load(&stream->image) == IMAGE_WANTED &&
+        start_loading(stream))
+        return SSE_PENDING;
+    return hand_out(stream, ret_event);
+}
+
+static enum sse_result next_event(void *state, struct sse_event *ret_event)
+{
+    struct event_stream *stream = state;
+    if (stream->has_ended)
+        return SSE_END;
+    if (stream->snapshot_id >= 0) {
+        *ret_event = (struct sse_event){.id = stream->snapshot_id,
+            .name = event_kind_name(stream->snapshot_kind),
+            .data = stream->snapshot.data,
+            .data_size = stream->snapshot.size};
+        stream->snapshot_id = -1;
+        stream->has_ended = stream->snapshot_kind >= EVENT_SUCCEEDED;
+        return SSE_EVENT;
+    }
+    return next_from_reader(stream, ret_event);
+}
+
+static struct event_stream *create_stream(
+    struct http_request *request, struct api *api, const char *job, int include_image)
+{
+    struct event_stream *stream = calloc(1, sizeof *stream);
+    struct http_waker *waker = stream ? http_waker_create(request) : NULL;
+    if (!waker) {
+        free(stream);
+        return NULL;
+    }
+    atomic_init(&stream->refs, 1);
+    atomic_init(&stream->image, include_image ? IMAGE_WANTED : IMAGE_NOT_WANTED);
+    stream->api = api;
+    stream->http = http_server_of(request);
+    stream->waker = waker;
+    stream->snapshot_id = -1;
+    snprintf(stream->job, sizeof stream->job, "%s", job);
+    snprintf(stream->owner, sizeof stream->owner, "%s", http_owner(request));
+    return stream;
+}
+
+/* Takes `stream`. */
+static void start_stream(struct http_request *request, struct event_stream *stream)
+{
+    http_stream(
+        request, &(struct sse_source){.state = stream, .next = next_event, .close = close_stream});
+}
+
+static enum pf_status subscribe(struct event_stream *stream, int64_t after_id, struct pf_error *err)
+{
+    return jobs_subscribe(stream->api->jobs, stream->owner, stream->job, after_id, http_waker_wake,
+        stream->waker, &stream->reader, err);
+}
+
+void api_respond_events(struct http_request *request, struct api *api, const char *job,
+    int64_t after_id, int include_image)
+{
+    struct pf_error err = PF_ERROR_INIT;
+    struct event_stream *stream = create_stream(request, api, job, include_image);
+    if (!stream) {
+        http_fail(request, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+        return;
+    }
+    if (subscribe(stream, after_id, &err) != PF_OK) {
+        close_stream(stream);
+        api_fail_jobs(request, api, &err);
+        return;
+    }
+    start_stream(request, stream);
+}
+
+/* A fresh connection: the job as it stands, then what follows. */
+static enum pf_status take_snapshot(struct event_stream *stream, struct pf_error *err)
+{
+    struct jobs_snapshot snapshot;
+    PF_TRY(jobs_get_snapshot(stream->api->jobs, stream->owner, stream->job, &snapshot, err));
+    AUTO_JOB struct job *job = snapshot.job;
+    stream->snapshot_id = snapshot.last_id;
+    stream->snapshot_kind = snapshot.kind;
+    PF_TRY(put_state(
+        &stream->snapshot, stream->api, job, atomic_load(&stream->image) == IMAGE_WANTED, err));
+    return subscribe(stream, snapshot.last_id, err);
+}
+
+/* A client that comes back: 204 when it has heard the end already. */
+static enum pf_status resume(
+    struct event_stream *stream, int64_t last_id, int *ret_is_over, struct pf_error *err)
+{
+    AUTO_JOB struct job *job = NULL;
+    PF_TRY(jobs_get(stream->api->jobs, stream->owner, stream->job, &job, err));
+    PF_TRY(subscribe(stream, last_id, err));
+    *ret_is_over = 0;
+    if (!job_is_terminal(job))
+        return PF_OK;
+    struct jobs_snapshot snapshot;
+    PF_TRY(jobs_get_snapshot(stream->api->jobs, stream->owner, stream->job, &snapshot, err));
+    job_unref(snapshot.job);
+    *ret_is_over = last_id >= snapshot.last_id;
+    return PF_OK;
+}
+
+void handle_get_events(struct http_request *request, void *context)
+{
+    struct api *api = context;
+    struct pf_error err = PF_ERROR_INIT;
+    int64_t last_id = 0;
+    int include_image, is_over = 0;
+    if (!api_read_include(request, &include_image))
+        return;
+    if (sse_parse_last_id(http_header(request, "Last-Event-ID"), &last_id, &err) != PF_OK) {
+        http_fail_error(request, "Last-Event-ID", &err);
+        return;
+    }
+    struct event_stream *stream =
+        create_stream(request, api, http_path_param(request, "id"), include_image);
+    if (!stream) {
+        http_fail(request, PROBLEM_UNAVAILABLE, NULL, "out of memory");
+        return;
+    }
+    enum pf_status status =
+        last_id > 0 ? resume(stream, last_id, &is_over, &err) : take_snapshot(stream, &err);
+    if (status != PF_OK || is_over) {
+        close_stream(stream);
+        if (is_over)
+            http_respond_empty(request, 204);
+        else
+            api_fail_jobs(request, api, &err);
+        return;
+    }
+    start_stream(request, stream);
+}

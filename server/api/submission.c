@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/api/submission.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/jdoc.h"
+#include "base/utf8.h"
+#include "pipeline/image/image.h"
+
+void submission_finish(struct submission *submission)
+{
+    free(submission->metadata);
+    submission->metadata = NULL;
+}
+
+/* ---- single fields ---- */
+
+static enum pf_status read_text(
+    const char **ret_text, const struct multipart_part *part, struct pf_error *err)
+{
+    size_t characters = 0;
+    if (utf8_is_valid(part->data.data, part->data.size, &characters) &&
+        characters > API_INSTRUCTION_CHARACTERS_MAX)
+        return pf_fail(err, PF_INVALID, "%s has %zu characters, at most %d are taken", part->name,
+            characters, API_INSTRUCTION_CHARACTERS_MAX);
+    *ret_text = part->data.data;
+    return PF_OK;
+}
+
+static enum pf_status set_instruction(
+    struct submission *submission, const struct multipart_part *part, struct pf_error *err)
+{
+    return read_text(&submission->spec.instruction, part, err);
+}
+
+static enum pf_status set_auxiliary_prompt(
+    struct submission *submission, const struct multipart_part *part, struct pf_error *err)
+{
+    return read_text(&submission->spec.auxiliary_prompt, part, err);
+}
+
+static enum pf_status set_auxiliary(
+    struct submission *submission, const struct multipart_part *part, struct pf_error *err)
+{
+    PF_TRY(job_auxiliary_parse(part->data.data, &submission->spec.auxiliary, err));
+    if (submission->spec.auxiliary == JOB_AUXILIARY_AUTO)
+        return pf_fail(err, PF_INVALID,
+            "auxiliary 'auto' needs a vision-language model, and this server has none");
+    return PF_OK;
+}
+
+static enum pf_status set_priority(
+    struct submission *submission, const struct multipart_part *part, struct pf_error *err)
+{
+    return job_priority_parse(part->data.data, &submission->spec.priority, err);
+}
+
+static enum pf_status set_webhook(
+    struct submission *submission, const struct multipart_part *part, struct pf_error *err)
+{
+    (void)submission;
+    (void)part;
+    return pf_fail(err, PF_INVALID, "webhook_url: webhooks are not enabled on this server");
+}
+
+void submission_put_compact_json(struct buffer *out, const char *json, size_t count)
+{
+    int in_string = 0;
+    size_t start = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (in_string && json[i] == '\\') {
+            i++;
+        } else if (json[i] == '"') {
+            in_string = !in_string;
+        } else if (!in_string && strchr(" \t\r\n", json[i])) {
+            buffer_put(out, json + start, i - start);
+            start = i + 1;
+        }
+    }
+    buffer_put(out, json + start, count - start);
+}
+
+static enum pf_status set_metadata(
+    struct submission *submission, const struct multipart_part *part, struct pf_error *err)
+{
+    if (part->data.size > API_METADATA_BYTES_MAX)
+        return pf_fail(err, PF_INVALID, "metadata has %zu bytes, at most %d are taken",
+            part->data.size, API_METADATA_BYTES_MAX);
+    struct jdoc *doc = NULL;
+    struct pf_error why = PF_ERROR_INIT;
+    if (jdoc_parse(&doc, part->data.data, part->data.size, &why) != PF_OK)
+        return pf_fail(err, why.status == PF_NOMEM ? PF_NOMEM : PF_INVALID,
+            "metadata is not JSON: %.300s", why.message);
+    int is_object = jdoc_root(doc)->type == JDOC_OBJECT;
+    jdoc_destroy(doc);
+    if (!is_object)
+        return pf_fail(err, PF_INVALID, "metadata is JSON, but no object");
+    AUTO_BUFFER struct buffer compact = BUFFER_INIT;
+    submission_put_compact_json(&compact, part->data.data, part->data.size);
+    PF_TRY(buffer_status(&compact, err));
+    submission->metadata = buffer_steal(&compact, NULL);
+    submission->spec.metadata = submission->metadata;
+    return PF_OK;
+}
+
+static const struct {
+    const char *name;
+    enum pf_status (*set)(
+        struct submission *submission, const struct multipart_part *part, struct pf_error *err);
+} text_fields[] = {
+    {"instruction", set_instruction},
+    {"auxiliary", set_auxiliary},
+    {"auxiliary_prompt", set_auxiliary_prompt},
+    {"priority", set_priority},
+    {"webhook_url", set_webhook},
+    {"metadata", set_metadata},
+};
+
+static enum pf_status read_text_part(
+    struct submission *submission, const struct multipart_part *part, struct pf_error *err)
+{
+    if (part->is_file)
+        return pf_fail(err, PF_INVALID, "%s is sent as a file, expected a text field", part->name);
+    if (strlen(part->data.data) != part->data.size)
+        return pf_fail(err, PF_INVALID, "%s holds a zero byte", part->name);
+    for (size_t i = 0; i < COUNT_OF(text_fields); i++)
+        if (strcmp(part->name, text_fields[i].name) == 0)
+            return text_fields[i].set(submission, part, err);
+    return params_set_text(&submission->spec.params, part->name, part->data.data, err);
+}
+
+/* ---- images ---- */
+
+static enum pf_status read_image_part(const struct multipart_part *part,
+    const struct api_options *options, struct jobs_image *ret_image, struct image_info *ret_info,
+    struct submission_failure *failure)
+{
+    struct pf_error *err = &failure->error;
+    struct image_limits limits = IMAGE_LIMITS_DEFAULT;
+    limits.max_pixels = options->max_pixels;
+    failure->kind = PROBLEM_INVALID;
+    if (!part->is_file)
+        return pf_fail(err, PF_INVALID, "%s is sent as text, expected a file", part->name);
+    if (part->data.size == 0)
+        return pf_fail(err, PF_INVALID, "%s is an empty file", part->name);
+    struct pf_error why = PF_ERROR_INIT;
+    if (image_probe(part->data.data, part->data.size, &limits, ret_info, &why) != PF_OK) {
+        failure->kind = why.status == PF_UNSUPPORTED ? PROBLEM_UNSUPPORTED_MEDIA
+                        : why.status == PF_NOMEM     ? PROBLEM_UNAVAILABLE
+                                                     : PROBLEM_UNPROCESSABLE;
+        return pf_fail(err, why.status, "%s: %.400s", part->name, why.message);
+    }
+    *ret_image = (struct jobs_image){.bytes = part->data.data, .size = part->data.size};
+    return PF_OK;
+}
+
+/* ---- the whole ---- */
+
+static enum pf_status read_part(struct submission *submission, const struct multipart_part *part,
+    const struct api_options *options, struct image_info infos[2],
+    struct submission_failure *failure)
+{
+    struct jobs_spec *spec = &submission->spec;
+    if (strcmp(part->name, "image") == 0)
+        return read_image_part(part, options, &spec->image, &infos[0], failure);
+    if (strcmp(part->name, "mask") == 0)
+        return read_image_part(part, options, &spec->mask, &infos[1], failure);
+    enum pf_status status = read_text_part(submission, part, &failure->error);
+    if (status == PF_OK)
+        return PF_OK;
+    failure->kind = status == PF_NOMEM ? PROBLEM_UNAVAILABLE : PROBLEM_INVALID;
+    if (status == PF_NOT_FOUND) { /* said better than by the table */
+        failure->error = (struct pf_error)PF_ERROR_INIT;
+        return pf_fail(&failure->error, PF_INVALID, "there is no field '%s'", part->name);
+    }
+    return status;
+}
+
+static enum pf_status read_parts(struct submission *submission, const struct multipart *form,
+    const struct api_options *options, struct image_info infos[2],
+    struct submission_failure *failure)
+{
+    for (size_t i = 0; i < multipart_count(form); i++) {
+        const struct multipart_part *part = multipart_get(form, i);
+        memcpy(failure->param, part->name, sizeof part->name);
+        for (size_t before = 0; before < i; before++)
+            if (strcmp(multipart_get(form, before)->name, part->name) == 0)
+                return pf_fail(
+                    &failure->error, PF_INVALID, "the field '%s' is given twice", part->name);
+        PF_TRY(read_part(submission, part, options, infos, failure));
+    }
+    failure->param[0] = 0;
+    return PF_OK;
+}
+
+static enum pf_status fail_whole(
+    struct submission_failure *failure, const char *param, const char *message)
+{
+    strcpy(failure->param, param);
+    return pf_fail(&failure->error, PF_INVALID, "%s", message);
+}
+
+/* What only all fields together tell. */
+static enum pf_status check_whole(const struct jobs_spec *spec, const struct image_info infos[2],
+    struct submission_failure *failure)
+{
+    failure->kind = PROBLEM_INVALID;
+    if (!spec->image.bytes)
+        return fail_whole(failure, "image", "image is missing: the file to fix");
+    int is_blind = spec->auxiliary == JOB_AUXILIARY_AUTO ||
+                   (spec->auxiliary_prompt && *spec->auxiliary_prompt);
+    if (!*spec->instruction && !is_blind)
+        return fail_whole(failure, "instruction",
+            "instruction is missing: say what to do, or give an auxiliary_prompt");
+    if (spec->params.guidance_region == GUIDANCE_REGION_MASK && !spec->mask.bytes)
+        return fail_whole(failure, "mask", "guidance_region 'mask' needs a mask");
+    if (spec->mask.bytes &&
+        (infos[0].width != infos[1].width || infos[0].height != infos[1].height)) {
+        strcpy(failure->param, "mask");
+        return pf_fail(&failure->error, PF_INVALID,
+            "mask has %dx%d pixels, the image %dx%d: they must be equal", infos[1].width,
+            infos[1].height, infos[0].width, infos[0].height);
+    }
+    return PF_OK;
+}
+
+enum pf_status submission_read(struct submission *submission, const struct multipart *form,
+    const struct api_options *options, const struct api_model *model,
+    struct submission_failure *ret_failure)
+{
+    struct image_info infos[2] = {{0}, {0}};
+    *ret_failure = (struct submission_failure){.kind = PROBLEM_INVALID};
+    submission->spec = (struct jobs_spec){
+        .owner = "",
+        .priority = JOB_INTERACTIVE,
+        .instruction = "",
+        .auxiliary = JOB_AUXILIARY_OFF,
+        .model = model->id,
+    };
+    params_init(&submission->spec.params);
+    PF_TRY(read_parts(submission, form, options, infos, ret_failure));
+    PF_TRY(check_whole(&submission->spec, infos, ret_failure));
+    params_apply_defaults(&submission->spec.params, &model->defaults);
+    return PF_OK;
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* promptfixd: joins configuration, job service, workers and HTTP, and waits for signals.
+ *
+ * The end, in order: readiness says no and no job is taken; running jobs finish, or go back to the
+ * queue at the deadline; streams end; HTTP stops; workers and store are closed. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "config/config.h"
+#include "server/api/api.h"
+#include "server/http/log.h"
+#include "server/http/server.h"
+#include "server/jobs/jobs.h"
+#include "server/worker_setup.h"
+#include "server/workers/workers.h"
+
+extern char **environ;
+
+enum {
+    EXIT_USAGE = 2,
+    CLEAN_INTERVAL_S = 5,
+    DESCRIPTORS_SPARE = 256, /* beside one a connection */
+};
+
+struct service {
+    struct config config;
+    struct jobs *jobs;
+    struct workers *workers;
+    struct api api;
+    int has_api;
+    struct http_server *http;
+};
+
+static int complain(const struct pf_error *err, int code)
+{
+    fprintf(stderr, "promptfixd: %s\n", err->message);
+    return code;
+}
+
+/* Connections and files need descriptors; the usual soft limit of 1024 is too low. */
+static void raise_descriptor_limit(const struct config *config)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)config->max_connections + HTTP_CONNECTIONS_SPARE + DESCRIPTORS_SPARE;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted)
+        log_line(LOG_LEVEL_WARNING, "too few file descriptors for max_connections",
+            LOG_NUMBER("wanted", (int64_t)wanted), LOG_NUMBER("limit", (int64_t)limit.rlim_cur));
+}
+
+static void log_notice(void *context, const struct workers_notice *notice)
+{
+    static const struct {
+        enum log_level level;
+        const char *message;
+    } kinds[] = {
+        [WORKERS_NOTICE_STARTED] = {LOG_LEVEL_INFO, "worker started"},
+        [WORKERS_NOTICE_READY] = {LOG_LEVEL_INFO, "worker ready"},
+        [WORKERS_NOTICE_DIED] = {LOG_LEVEL_WARNING, "worker died"},
+        [WORKERS_NOTICE_BROKEN] = {LOG_LEVEL_ERROR, "worker can't load the model"},
+        [WORKERS_NOTICE_RECYCLED] = {LOG_LEVEL_INFO, "worker recycled"},
+        [WORKERS_NOTICE_ERROR] = {LOG_LEVEL_ERROR, "worker"},
+    };
+    (void)context;
+    log_line(kinds[notice->kind].level, kinds[notice->kind].message,
+        LOG_NUMBER("worker", (int64_t)notice->worker), LOG_NUMBER("pid", notice->pid),
+        LOG_TEXT("device", notice->device ? notice->device : ""),
+        LOG_TEXT("job", notice->job ? notice->job : ""),
+        LOG_TEXT("reason", notice->message ? notice->message : ""));
+}
+
+static enum pf_status open_jobs(struct service *service, struct pf_error *err)
+{
+    const struct config *config = &service->config;
+    struct jobs_options options;
+    jobs_options_init(&options);
+    options.data_dir = config->data_dir;
+    options.in_memory = strcmp(config->store, ":memory:") == 0;
+    options.max_queued = config->max_queued;
+    options.max_attempts = config->max_attempts;
+    options.result_ttl_ms = config->result_ttl_ms;
+    return jobs_create(&service->jobs, &options, err);
+}
+
+static enum pf_status start_http(struct service *service, struct pf_error *err)
+{
+    const struct config *config = &service->config;
+    char host[CONFIG_HOST_SIZE];
+    struct http_server_options options;
+    http_server_options_init(&options);
+    PF_TRY(config_listen_split(config->listen, host, &options.port, err));
+    options.host = host;
+    options.routes = api_routes;
+    options.route_count = api_route_count;
+    options.context = &service->api;
+    options.max_connections = (size_t)config->max_connections;
+    options.max_connections_per_address = (size_t)config->max_connections_per_address;
+    options.max_body_bytes = (size_t)config->max_body_bytes;
+    options.max_parts = (size_t)config->max_parts;
+    options.max_field_bytes = (size_t)config->max_field_bytes;
+    options.request_deadline_ms = config->request_deadline_ms;
+    options.sse_ping_ms = config->sse_ping_ms;
+    return http_server_start(&service->http, &options, err);
+}
+
+static enum pf_status start(struct service *service, struct pf_error *err)
+{
+    const struct config *config = &service->config;
+    PF_TRY(open_jobs(service, err));
+    PF_TRY(worker_setup_start(config, service->jobs, log_notice, NULL, &service->workers, err));
+    api_init(&service->api, service->jobs, service->workers,
+        &(struct api_options){.max_body_bytes = config->max_body_bytes,
+            .max_parts = config->max_parts,
+            .max_field_bytes = config->max_field_bytes,
+            .max_pixels = config->max_pixels,
+            .wait_max_ms = config->wait_max_ms});
+    service->has_api = 1;
+    return start_http(service, err);
+}
+
+/* Until SIGTERM or SIGINT. Expired jobs are removed in between. */
+static void serve(struct service *service, const sigset_t *signals)
+{
+    for (;;) {
+        int number = sigtimedwait(signals, NULL, &(struct timespec){.tv_sec = CLEAN_INTERVAL_S});
+        struct pf_error err = PF_ERROR_INIT;
+        if (number == SIGTERM || number == SIGINT)
+            return;
+        if (number < 0 && errno == EAGAIN && jobs_clean(service->jobs, NULL, &err) != PF_OK)
+            log_line(
+                LOG_LEVEL_ERROR, "expired jobs can't be removed", LOG_TEXT("reason", err.message));
+    }
+}
+
+static void drain(struct service *service)
+{
+    log_line(
+        LOG_LEVEL_INFO, "draining", LOG_NUMBER("deadline_ms", service->config.drain_deadline_ms));
+    atomic_store(&service->api.draining, 1);
+    jobs_begin_drain(service->jobs);
+    size_t unfinished = workers_drain(service->workers, service->config.drain_deadline_ms);
+    log_line(LOG_LEVEL_INFO, "drained", LOG_NUMBER("unfinished", (int64_t)unfinished));
+}
+
+static void stop(struct service *service)
+{
+    if (service->jobs)
+        jobs_close_streams(service->jobs);
+    http_server_stop(service->http);
+    workers_destroy(service->workers);
+    if (service->has_api)
+        api_finish(&service->api);
+    jobs_destroy(service->jobs);
+}
+
+static int run(struct service *service, const sigset_t *signals)
+{
+    struct pf_error err = PF_ERROR_INIT;
+    enum pf_status status = start(service, &err);
+    if (status == PF_OK) {
+        printf("listening on http://%s\n", http_server_address(service->http));
+        fflush(stdout);
+        serve(service, signals);
+        drain(service);
+    }
+    stop(service);
+    return status == PF_OK ? 0 : complain(&err, 1);
+}
+
+static int print_action(const struct config *config, enum config_action action)
+{
+    struct pf_error err = PF_ERROR_INIT;
+    AUTO_BUFFER struct buffer out = BUFFER_INIT;
+    config_put_action(&out, config, action);
+    if (buffer_status(&out, &err) != PF_OK)
+        return complain(&err, 1);
+    return fwrite(out.data, 1, out.size, stdout) == out.size && fflush(stdout) == 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    struct service service = {.jobs = NULL};
+    struct pf_error err = PF_ERROR_INIT;
+    enum config_action action;
+    if (config_load(&service.config, CONFIG_PROGRAM_SERVER, argc, argv, environ, &action, &err) !=
+        PF_OK)
+        return complain(&err, EXIT_USAGE);
+    int code;
+    if (action != CONFIG_ACTION_RUN) {
+        code = print_action(&service.config, action);
+    } else {
+        log_init(service.config.log_format == CONFIG_LOG_JSON ? LOG_JSON : LOG_HUMAN,
+            (enum log_level)service.config.log_level, STDERR_FILENO);
+        /* Blocked before any thread starts: only serve() takes them. */
+        sigset_t signals;
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGTERM);
+        sigaddset(&signals, SIGINT);
+        sigaddset(&signals, SIGHUP);
+        pthread_sigmask(SIG_BLOCK, &signals, NULL);
+        signal(SIGPIPE, SIG_IGN);
+        raise_descriptor_limit(&service.config);
+        code = run(&service, &signals);
+    }
+    config_finish(&service.config);
+    return code;
+}
