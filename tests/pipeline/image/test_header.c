@@ -203,6 +203,39 @@ static void test_jpeg_broken_headers(void **state)
     assert_refused(&twice, PF_CORRUPT, "two frame headers");
 }
 
+/* A scan is twenty bytes to send and a pass over the picture to decode. */
+static void test_jpeg_scans_are_counted(void **state)
+{
+    (void)state;
+    for (int scans = 99; scans <= 103; scans++) {
+        AUTO_BUFFER struct buffer file = BUFFER_INIT;
+        buffer_put(&file, "\xff\xd8", 2);
+        files_put_jpeg_segment(&file, 0xe1, "\xff\xda\xff\xda\xff\xda", 6);
+        files_put_jpeg_frame(&file, 0xc2, 40, 30, 3);
+        buffer_put(&file, "odd", 3); /* bytes between segments are skipped */
+        for (int i = 0; i < scans; i++) {
+            files_put_jpeg_segment(&file, 0xc4, "\xff\xda", 2);
+            files_put_jpeg_segment(&file, 0xda, "\0", 1);
+            /* entropy-coded: a stuffed FF, a restart, a reserved marker that has no length */
+            buffer_put(&file, "ab\xff\0\xda\xff\xd0zz\xff\x05\xff", 12);
+        }
+        if (scans <= 100)
+            assert_info(&file, IMAGE_FORMAT_JPEG, 40, 30, 0);
+        else
+            assert_refused(&file, PF_INVALID, "scans, at most 100");
+        file.size = file.size * 9 / 10; /* cut short: fewer */
+        assert_info(&file, IMAGE_FORMAT_JPEG, 40, 30, 0);
+    }
+    AUTO_BUFFER struct buffer mpo = BUFFER_INIT;
+    buffer_put(&mpo, "\xff\xd8", 2);
+    files_put_jpeg_frame(&mpo, 0xc0, 40, 30, 3);
+    files_put_jpeg_segment(&mpo, 0xda, "\0", 1);
+    buffer_put(&mpo, "ab\xff\xd9", 4);
+    for (int i = 0; i < 200; i++)
+        files_put_jpeg_segment(&mpo, 0xda, "\0", 1); /* behind the picture */
+    assert_info(&mpo, IMAGE_FORMAT_JPEG, 40, 30, 0);
+}
+
 static void test_damaged_exif_counts_as_upright(void **state)
 {
     (void)state;
@@ -350,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_limits_are_sharp_and_name_the_numbers),
         cmocka_unit_test(test_jpeg_orientations),
         cmocka_unit_test(test_jpeg_broken_headers),
+        cmocka_unit_test(test_jpeg_scans_are_counted),
         cmocka_unit_test(test_damaged_exif_counts_as_upright),
         cmocka_unit_test(test_webp_kinds),
         cmocka_unit_test(test_webp_extended),
