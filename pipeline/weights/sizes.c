@@ -20,19 +20,6 @@ enum { DIM_MAX = 1 << 20, UNET_HEADS_DEFAULT = 8, CLIP_HEAD_WIDTH_DEFAULT = 64, 
 
 /* --- looking things up --- */
 
-static const struct array *find(const struct checkpoint *checkpoint, const char *fmt, ...)
-    PF_PRINTF(2, 3);
-
-static const struct array *find(const struct checkpoint *checkpoint, const char *fmt, ...)
-{
-    char name[LAYOUT_NAME_MAX];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(name, sizeof name, fmt, args);
-    va_end(args);
-    return checkpoint_find(checkpoint, name);
-}
-
 /* The array of that name, with its number of dimensions and all of them in range. */
 static enum pf_status need(const struct checkpoint *checkpoint, const char *name, int dim_count,
     const struct array **ret_array, struct pf_error *err)
@@ -52,24 +39,22 @@ static enum pf_status need(const struct checkpoint *checkpoint, const char *name
     return PF_OK;
 }
 
-static int starts_with(const char *text, const char *start)
-{
-    return strncmp(text, start, strlen(start)) == 0;
-}
-
-static int ends_with(const char *text, const char *end)
-{
-    size_t text_size = strlen(text), end_size = strlen(end);
-    return text_size >= end_size && strcmp(text + text_size - end_size, end) == 0;
-}
-
-/* The first array named start…end, or NULL. */
+/* The first array whose name starts with the formatted text and holds `part` behind it, or NULL. */
 static const struct array *find_any(
-    const struct checkpoint *checkpoint, const char *start, const char *end)
+    const struct checkpoint *checkpoint, const char *part, const char *fmt, ...) PF_PRINTF(3, 4);
+
+static const struct array *find_any(
+    const struct checkpoint *checkpoint, const char *part, const char *fmt, ...)
 {
+    char start[LAYOUT_NAME_MAX];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(start, sizeof start, fmt, args);
+    va_end(args);
+    size_t start_size = strlen(start);
     for (size_t i = 0; i < checkpoint_array_count(checkpoint); i++) {
         const struct array *array = checkpoint_array_at(checkpoint, i);
-        if (starts_with(array->name, start) && ends_with(array->name, end))
+        if (strncmp(array->name, start, start_size) == 0 && strstr(array->name + start_size, part))
             return array;
     }
     return NULL;
@@ -126,22 +111,22 @@ static enum pf_status read_unet_levels(
     int level = 0;
     for (int index = 1;; index++) {
         char name[LAYOUT_NAME_MAX];
-        if (find(checkpoint, "%sinput_blocks.%d.0.op.weight", prefix, index)) {
+        if (find_any(checkpoint, "", "%sinput_blocks.%d.0.op.", prefix, index)) {
             if (++level >= SIZES_LEVELS_MAX)
                 return pf_fail(err, PF_UNSUPPORTED, "UNet: more than %d levels", SIZES_LEVELS_MAX);
             continue;
         }
-        snprintf(name, sizeof name, "%sinput_blocks.%d.0.in_layers.2.weight", prefix, index);
-        const struct array *array = checkpoint_find(checkpoint, name);
-        if (!array)
+        if (!find_any(checkpoint, "", "%sinput_blocks.%d.", prefix, index))
             break;
+        const struct array *array = NULL;
+        snprintf(name, sizeof name, "%sinput_blocks.%d.0.in_layers.2.weight", prefix, index);
         PF_TRY(need(checkpoint, name, CONV_DIMS, &array, err));
         if (sizes->res_blocks[level] >= SIZES_RES_BLOCKS_MAX)
             return pf_fail(err, PF_UNSUPPORTED, "UNet: more than %d residual blocks in level %d",
                 SIZES_RES_BLOCKS_MAX, level);
         if (sizes->res_blocks[level]++ == 0)
             sizes->channels[level] = array->dims[0];
-        if (find(checkpoint, "%sinput_blocks.%d.1.proj_in.weight", prefix, index))
+        if (find_any(checkpoint, "", "%sinput_blocks.%d.1.", prefix, index))
             sizes->attention[level] = 1;
     }
     sizes->level_count = level + 1;
@@ -162,13 +147,13 @@ static enum pf_status read_unet_transformer(
     PF_TRY(need(checkpoint,
         SIZES_PREFIX_UNET "middle_block.1.transformer_blocks.0.attn2.to_k.weight", 2, &array, err));
     sizes->context_dim = array->dims[1];
-    while (find(checkpoint, "%smiddle_block.1.transformer_blocks.%d.attn2.to_k.weight", prefix,
+    while (find_any(checkpoint, "", "%smiddle_block.1.transformer_blocks.%d.", prefix,
         sizes->transformer_depth)) {
         if (++sizes->transformer_depth > SIZES_DEPTH_MAX)
             return pf_fail(err, PF_UNSUPPORTED, "UNet: more than %d transformer blocks in a row",
                 SIZES_DEPTH_MAX);
     }
-    sizes->has_extra = find_any(checkpoint, prefix, ".attn_extra.to_q.weight") != NULL;
+    sizes->has_extra = find_any(checkpoint, "_extra.", "%s", prefix) != NULL;
     PF_TRY(read_count(
         checkpoint, "unet_num_heads", UNET_HEADS_DEFAULT, &sizes->heads, &sizes->heads_known, err));
     return check_unet_heads(sizes, err);
@@ -199,7 +184,8 @@ static enum pf_status read_vae_levels(
     const struct checkpoint *checkpoint, struct vae_sizes *sizes, struct pf_error *err)
 {
     const char *prefix = SIZES_PREFIX_VAE;
-    while (find(checkpoint, "%sencoder.down.%d.block.0.conv1.weight", prefix, sizes->level_count)) {
+    while (find_any(checkpoint, "", "%sencoder.down.%d.", prefix, sizes->level_count) ||
+           find_any(checkpoint, "", "%sdecoder.up.%d.", prefix, sizes->level_count)) {
         char name[LAYOUT_NAME_MAX];
         const struct array *array = NULL;
         int level = sizes->level_count;
@@ -209,7 +195,7 @@ static enum pf_status read_vae_levels(
         PF_TRY(need(checkpoint, name, CONV_DIMS, &array, err));
         sizes->channels[sizes->level_count++] = array->dims[0];
         PF_TRY(check_channels("VAE", level, array->dims[0], err));
-        if (find(checkpoint, "%sencoder.down.%d.attn.0.norm.weight", prefix, level))
+        if (find_any(checkpoint, "", "%sencoder.down.%d.attn.", prefix, level))
             return pf_fail(err, PF_UNSUPPORTED,
                 "VAE: attention in level %d ('%sencoder.down.%d.attn.0') is not supported", level,
                 prefix, level);
@@ -217,7 +203,8 @@ static enum pf_status read_vae_levels(
     if (sizes->level_count == 0)
         return pf_fail(err, PF_INVALID,
             "the checkpoint has no tensor '%sencoder.down.0.block.0.conv1.weight'", prefix);
-    while (find(checkpoint, "%sencoder.down.0.block.%d.conv1.weight", prefix, sizes->res_blocks)) {
+    while (find_any(checkpoint, "", "%sencoder.down.0.block.%d.", prefix, sizes->res_blocks) ||
+           find_any(checkpoint, "", "%sdecoder.up.0.block.%d.", prefix, sizes->res_blocks + 1)) {
         if (++sizes->res_blocks > SIZES_RES_BLOCKS_MAX)
             return pf_fail(err, PF_UNSUPPORTED, "VAE: more than %d residual blocks in a level",
                 SIZES_RES_BLOCKS_MAX);
@@ -240,9 +227,9 @@ enum pf_status vae_sizes_read(
     sizes.embed_channels = post->dims[1];
     PF_TRY(check_channels("VAE", 0, sizes.base_channels, err));
     PF_TRY(read_vae_levels(checkpoint, &sizes, err));
-    sizes.has_attention = find_any(checkpoint, SIZES_PREFIX_VAE, ".mid.attn_1.q.weight") != NULL;
+    sizes.has_attention = find_any(checkpoint, ".mid.attn_1.", "%s", SIZES_PREFIX_VAE) != NULL;
     const struct array *lora =
-        find_any(checkpoint, SIZES_PREFIX_VAE "decoder.up.", ".lora.lora_down.weight");
+        find_any(checkpoint, ".lora.lora_down.weight", SIZES_PREFIX_VAE "decoder.up.");
     if (lora) {
         PF_TRY(need(checkpoint, lora->name, CONV_DIMS, &lora, err));
         sizes.lora_rank = lora->dims[0];
@@ -280,7 +267,7 @@ enum pf_status clip_sizes_read(
     sizes.width = tokens->dims[1];
     sizes.positions = positions->dims[0];
     sizes.mlp_width = mlp->dims[0];
-    while (find(checkpoint, "%sencoder.layers.%d.mlp.fc1.weight", prefix, sizes.layers)) {
+    while (find_any(checkpoint, "", "%sencoder.layers.%d.", prefix, sizes.layers)) {
         if (++sizes.layers > SIZES_LAYERS_MAX)
             return pf_fail(
                 err, PF_UNSUPPORTED, "text encoder: more than %d layers", SIZES_LAYERS_MAX);
