@@ -29,9 +29,10 @@ enum pf_status image_fit_plan(int width, int height, int resolution, int multipl
     if (width < 1 || height < 1 || resolution < 1 || multiple < 1)
         return pf_fail(err, PF_INVALID, "can't fit %d×%d to resolution %d in multiples of %d",
             width, height, resolution, multiple);
-    int64_t shorter = width < height ? width : height, target = resolution;
-    if (target < shorter && target < multiple)
-        target = shorter < multiple ? shorter : multiple;
+    int64_t shorter = width < height ? width : height;
+    int64_t target = resolution < multiple ? multiple : resolution;
+    if (target > shorter)
+        target = shorter;
 
     /* Both products stay below 2^62. */
     int64_t scaled_width = scale_side(width, target, shorter);

@@ -69,9 +69,9 @@ PF_MUST_CHECK enum pf_status image_decode_mask(const void *bytes, size_t count,
 PF_MUST_CHECK enum pf_status image_encode(const struct image *image, enum image_format format,
     int quality, struct buffer *ret, struct pf_error *err);
 
-/* How a picture is fitted to the model: enlarged or shrunk so that the shorter side is `resolution`
- * (but never shrunk below one multiple), then padded by reflection at the right and bottom to
- * multiples of `multiple`. */
+/* How a picture is fitted to the model: shrunk until the shorter side is at most `resolution` (but not
+ * below one multiple), never enlarged, then padded by reflection at the right and bottom to multiples
+ * of `multiple`. */
 struct image_fit {
     int width, height;               /* of the original */
     int scaled_width, scaled_height; /* after scaling */
