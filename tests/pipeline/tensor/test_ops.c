@@ -201,7 +201,7 @@ static void test_add_to(void **state)
 static void test_bfloat16(void **state)
 {
     (void)state;
-    enum { COUNT = 64 * 8 * 8 };
+    enum { COUNT = 8 * 64 * 3 * 3 }; /* of the larger, the weights */
     struct pf_error err = PF_ERROR_INIT;
     SCOPE(s, &err);
     AUTO_FREE float *values = malloc(COUNT * sizeof *values);
