@@ -10,8 +10,8 @@ const char command_exit_text[] =
     "    0  done\n"
     "    1  failed while computing or writing\n"
     "    2  wrong usage\n"
-    "    3  an input can't be used: a file that is missing, damaged or of a kind not\n"
-    "       taken, or a value this model refuses\n"
+    "    3  an input can't be used: a file that is missing, damaged or of a\n"
+    "       kind not taken, or a value this model refuses\n"
     "    4  the model can't be loaded\n"
     "    5  out of memory, on the host or the device\n"
     "  130  interrupted; no partial file is left";
