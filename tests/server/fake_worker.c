@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
@@ -122,6 +123,13 @@ static int is_now(const struct run *run, const char *name, const char *once_name
 {
     return find_word(run->instruction, name) == run->step ||
            (run->attempt == 1 && find_word(run->instruction, once_name) == run->step);
+}
+
+static void crash(void)
+{
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    signal(SIGSEGV, SIG_DFL); /* not the sanitizers' report */
+    raise(SIGSEGV);
 }
 
 static void hang(void)
@@ -229,7 +237,7 @@ static void misbehave(struct run *run)
 {
     static const char garbage[64] = "this is no frame at all";
     if (is_now(run, "crash", "crash-once"))
-        raise(SIGSEGV);
+        crash();
     if (is_now(run, "exit", "exit-once"))
         exit(0);
     if (is_now(run, "hang", "hang-once"))
