@@ -1,0 +1,47 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# From a fresh machine to a fixed photo: installs, builds, starts the service and posts a photo to it,
+# showing every step as it happens. The service goes on running.
+#
+#     tools/first-run.sh [PHOTO [INSTRUCTION]]        the result is fixed.png
+#
+# MODEL=FILE uses that checkpoint. Without one a small model with random weights is made: everything
+# works as with a trained one, but what comes out looks like noise.
+set -eu
+cd "$(dirname "$0")/.."
+photo=${1:-docs/sample.jpg}
+instruction=${2:-remove the haze}
+listen=${LISTEN:-127.0.0.1:8080}
+[ -r "$photo" ] || { echo "no such photo: $photo" >&2; exit 2; }
+
+tools/install.sh
+[ -f build/build.ninja ] || meson setup build >/dev/null
+echo 'building'
+ninja -C build --quiet promptfixd promptfix-worker promptfix promptfix-mkmodel
+
+model=${MODEL:-}
+if [ -z "$model" ]; then
+    model=build/random.safetensors
+    [ -f "$model" ] || build/promptfix-mkmodel --clip-vocabulary 530 \
+        --merges tests/pipeline/merges.txt "$model"
+fi
+
+log=build/promptfixd.log
+setsid build/promptfixd --model "$model" --listen "$listen" --data-dir build/data >"$log" 2>&1 &
+server=$!
+until url=$(sed -n 's/^listening on //p' "$log") && [ -n "$url" ]; do
+    kill -0 "$server" 2>/dev/null || { cat "$log" >&2; exit 1; }
+    sleep 0.1
+done
+echo "the service runs at $url (log: $log; stop it with: kill $server)"
+
+events=build/events.log
+curl -sSN -H 'Accept: text/event-stream' -F "image=@$photo" -F "instruction=$instruction" \
+    -F steps="${STEPS:-10}" -F resolution="${RESOLUTION:-256}" "$url/v1/jobs" | tee "$events" |
+    sed -un 's/^event: \(queued\|started\|succeeded\|failed\|cancelled\)$/\1/p
+        s/^data: .*"step":\([0-9]*\),"steps":\([0-9]*\),.*/step \1 of \2/p'
+
+job=$(sed -n 's/^data: {"job":"\([0-9a-f]*\)".*/\1/p' "$events" | head -n 1)
+[ -n "$job" ] || { cat "$events" >&2; exit 1; }
+curl -sSf -o fixed.png "$url/v1/jobs/$job/result"
+echo "fixed.png is $photo after '$instruction'; open $url for the next one"
