@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_PIPELINE_FIXTURE_H
+#define TESTS_PIPELINE_FIXTURE_H
+
+/* Small random-weights models and made-up pictures for the tests of the assembled pipeline. The
+ * models are written by promptfix-mkmodel at build time (tests/pipeline/meson.build); their
+ * pictures must be multiples of 8 inside the model, a latent cell is 4 pixels. Whatever fails here
+ * ends the test. */
+
+#include "pipeline/run.h"
+
+/* "tiny" has everything, "plain" neither attn_extra nor LoRA, "v" predicts v. */
+struct fixture_edit {
+    const char *poisoned;    /* a tensor to fill with NaN, or NULL */
+    const char *key, *value; /* metadata to set, or NULL; value NULL: to leave out */
+};
+
+/* Path of a model of the build; static. */
+const char *fixture_model(const char *name);
+
+/* A copy of it with edits, in a folder of its own that is removed at the end of the process.
+ * malloc'd.
+ */
+char *fixture_edited_model(const char *name, const struct fixture_edit *edit);
+
+struct pipeline *fixture_pipeline(const char *model_path, enum precision precision);
+
+/* A colourful picture with edges; give it back with image_finish(). */
+struct image fixture_image(int width, int height, unsigned seed);
+
+/* 3 steps at resolution 64, no high-frequency guidance, everything else by default. */
+struct run_request fixture_request(const struct image *image);
+
+struct run *fixture_begin(struct pipeline *pipeline, const struct run_request *request);
+
+/* A request from begin to end, alone. */
+struct image fixture_solve(struct pipeline *pipeline, const struct run_request *request);
+
+/* The first error of a request that is to fail, wherever it does. */
+struct pf_error fixture_solve_error(struct pipeline *pipeline, const struct run_request *request);
+
+/* max|a-b| of the colours; infinite when sizes differ or a value isn't finite. */
+double fixture_difference(const struct image *a, const struct image *b);
+
+/* Batched and solo matrix products may round differently; a run's steps amplify that a little. */
+#define FIXTURE_ROUNDING 2e-3
+
+#endif
