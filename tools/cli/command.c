@@ -16,7 +16,7 @@ const char command_exit_text[] =
     "    5  out of memory, on the host or the device\n"
     "  130  interrupted; no partial file is left";
 
-static const enum exit_code codes_of_phases[] = {
+static const int codes_of_phases[] = {
     [PHASE_USAGE] = EXIT_CODE_USAGE,
     [PHASE_INPUT] = EXIT_CODE_INPUT,
     [PHASE_MODEL] = EXIT_CODE_MODEL,
@@ -24,7 +24,7 @@ static const enum exit_code codes_of_phases[] = {
     [PHASE_OUTPUT] = EXIT_CODE_FAILED,
 };
 
-enum exit_code command_exit_code(enum phase phase, enum pf_status status)
+int command_exit_code(enum phase phase, enum pf_status status)
 {
     switch (status) {
     case PF_OK:

@@ -31,7 +31,7 @@ enum exit_code {
 
 extern const char command_exit_text[]; /* of the section EXIT STATUS */
 
-enum exit_code command_exit_code(enum phase phase, enum pf_status status);
+int command_exit_code(enum phase phase, enum pf_status status);
 
 /* Prints "promptfix fix: message" to standard error (a usage error with a hint to --help) and
  * returns the exit code. */
