@@ -41,7 +41,7 @@ enum pf_status image_fit_plan(int width, int height, int resolution, int multipl
     int64_t padded_height = round_up(scaled_height, multiple);
     if (padded_width > max_model_side || padded_height > max_model_side)
         return pf_fail(err, PF_INVALID,
-            "an image of %d×%d at resolution %d is %" PRId64 "×%" PRId64
+            "image: %d×%d at resolution %d is %" PRId64 "×%" PRId64
             " inside the model, at most %d a side are possible",
             width, height, resolution, padded_width, padded_height, max_model_side);
     *ret_fit = (struct image_fit){

@@ -46,8 +46,8 @@ static void test_plan_refuses(void **state)
     (void)state;
     struct pf_error err = PF_ERROR_INIT;
     struct image_fit fit = {.width = -7};
-    assert_fails(image_fit_plan(3000, 100, 640, 64, 4096, &fit, &err), PF_INVALID,
-        "3000×100 at resolution 640 is 19200×640 inside the model, at most 4096", &err);
+    assert_fails(image_fit_plan(30000, 1000, 640, 64, 4096, &fit, &err), PF_INVALID,
+        "30000×1000 at resolution 640 is 19200×640 inside the model, at most 4096", &err);
     assert_fails(image_fit_plan(1, INT32_MAX, INT32_MAX, 64, 4096, &fit, &err), PF_INVALID,
         "inside the model", &err);
     /* The padding counts: 4040 pixels would do, 4096 do not. */
