@@ -209,7 +209,7 @@ static void test_success(void **state)
     assert_string_equal(stats.dtype, "float32");
     AUTO_BUFFER struct buffer model = BUFFER_INIT;
     assert_ok(workers_get_model(f->workers, &model, &f->err), &f->err);
-    assert_string_equal(model.data, "{\"name\":\"fake\",\"parameters\":0}");
+    assert_string_equal(model.data, "{\"id\":\"fake\",\"parameters\":0}");
     assert_int_equal(count_notices(f, WORKERS_NOTICE_READY, "ready on cpu"), 1);
 }
 
