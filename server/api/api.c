@@ -26,6 +26,10 @@ const struct http_route api_routes[] = {
         ROUTE_INLINE | ROUTE_OPEN | ROUTE_QUIET, handle_live},
     {"GET",    "/health/ready",        "getReady",    ROUTE_BODY_NONE,
         ROUTE_INLINE | ROUTE_OPEN | ROUTE_QUIET, handle_ready},
+    {"GET",    "/",                    "getPage",     ROUTE_BODY_NONE,
+        ROUTE_INLINE | ROUTE_OPEN | ROUTE_PRIVATE, handle_get_page},
+    {"GET",    "/web/{version}/{file}", "getPageFile", ROUTE_BODY_NONE,
+        ROUTE_INLINE | ROUTE_OPEN | ROUTE_PRIVATE, handle_get_page_file},
     {"GET",    "/openapi.yaml",        "getContract", ROUTE_BODY_NONE, ROUTE_INLINE | ROUTE_OPEN,
         handle_get_openapi},
 };

@@ -25,6 +25,9 @@ void handle_get_capabilities(struct http_request *request, void *context);
 /* health.c */
 void handle_live(struct http_request *request, void *context);
 void handle_ready(struct http_request *request, void *context);
+/* page.c */
+void handle_get_page(struct http_request *request, void *context);
+void handle_get_page_file(struct http_request *request, void *context);
 /* contract.c */
 void handle_get_openapi(struct http_request *request, void *context);
 
