@@ -108,9 +108,7 @@ static enum pf_status read_all(struct config *config, struct pf_error *err)
     PF_TRY(source_read_environment(&target, config->environment, err));
     PF_TRY(read_flags(config, 0, err));
     PF_TRY(check_devices(config, err));
-    PF_TRY(resolve_data_dir(config, err));
-    return config->store[0] ? PF_OK
-                            : join_path(&config->store, config->data_dir, "jobs.sqlite", err);
+    return resolve_data_dir(config, err);
 }
 
 enum pf_status config_load(struct config *ret_config, enum config_program program, int argc,

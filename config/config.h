@@ -80,7 +80,7 @@ struct config {
 
     /* Jobs */
     char *data_dir; /* never "" after config_load() */
-    char *store;    /* SQLite file or ":memory:"; never "" after config_load() */
+    char *store;    /* ":memory:"; "": a database in data_dir */
     int64_t max_queued;
     int64_t max_attempts;
     int64_t result_ttl_ms;
@@ -132,12 +132,6 @@ void config_put_action(struct buffer *out, const struct config *config, enum con
  */
 PF_MUST_CHECK enum pf_status config_reload(const struct config *running, struct config *ret_next,
     struct buffer *ret_ignored, struct pf_error *err);
-
-/* The worker's argument vector: program name, --device, --socket-fd and every option both programs
- * share, at its effective value; `worker_count` divides the cores when threads is 0. One block: the
- * caller frees *ret_argv alone. */
-PF_MUST_CHECK enum pf_status config_worker_arguments(const struct config *config,
-    const char *device, size_t worker_count, char ***ret_argv, struct pf_error *err);
 
 enum { CONFIG_HOST_SIZE = 256 };
 

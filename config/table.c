@@ -53,6 +53,11 @@ static const char *check_listen(const char *text)
                : "HOST:PORT, as 127.0.0.1:8080 or [::1]:8080";
 }
 
+static const char *check_store(const char *text)
+{
+    return strcmp(text, ":memory:") == 0 ? NULL : "':memory:'";
+}
+
 /* clang-format off */
 const struct option_spec config_options[] = {
     /* Model */
@@ -114,9 +119,10 @@ const struct option_spec config_options[] = {
     {"data_dir", 0, OPTION_TEXT, 0, SERVER, AT(data_dir), .value_name = "DIR", .group = "Jobs",
         .doc = "Folder of jobs, inputs and results; made when missing. Without it $XDG_STATE_HOME/promptfix or "
                "~/.local/state/promptfix; for root /var/lib/promptfix."},
-    {"store", 0, OPTION_TEXT, 0, SERVER, AT(store), .value_name = "FILE", .group = "Jobs",
-        .doc = "SQLite database of the jobs, or ':memory:' to forget them at the end. Without it jobs.sqlite in "
-               "the data directory."},
+    {"store", 0, OPTION_TEXT, 0, SERVER, AT(store), .value_name = ":memory:", .group = "Jobs",
+        .check = check_store,
+        .doc = "Where jobs are remembered: ':memory:' forgets them when the server ends. Without it an SQLite "
+               "database in the data directory, from which a restarted server goes on."},
     {"max_queued", 0, OPTION_INTEGER, OPTION_RELOADABLE, SERVER, AT(max_queued), 1, 1e6, "1000",
         .group = "Jobs", .doc = "Most jobs that wait; further ones are answered 429 with Retry-After."},
     {"max_attempts", 0, OPTION_INTEGER, OPTION_RELOADABLE, SERVER, AT(max_attempts), 1, 100, "3",

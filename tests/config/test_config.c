@@ -74,8 +74,7 @@ static void test_defaults(void **state)
     assert_int_equal(config.log_level, CONFIG_LOG_INFO);
     const char *data_dir = geteuid() == 0 ? "/var/lib/promptfix" : "/state/promptfix";
     assert_string_equal(config.data_dir, data_dir);
-    assert_memory_equal(config.store, data_dir, strlen(data_dir));
-    assert_string_equal(config.store + strlen(data_dir), "/jobs.sqlite");
+    assert_string_equal(config.store, "");
     config_finish(&config);
 }
 
@@ -168,6 +167,7 @@ static void test_errors(void **state)
         {NULL, NULL, "--devices=cpu,,cpu", PF_INVALID, {"--devices", "''", "not empty"}},
         {NULL, NULL, "--dtype=fp16", PF_INVALID, {"--dtype", "'fp16'", "bfloat16 or float16"}},
         {NULL, NULL, "--listen=8080", PF_INVALID, {"--listen", "'8080'", "HOST:PORT"}},
+        {NULL, NULL, "--store=/x.db", PF_INVALID, {"--store", "'/x.db'", "':memory:'"}},
         {NULL, NULL, "--sse-ping=15", PF_INVALID, {"--sse-ping", "'15'", "duration"}},
         {NULL, NULL, "--sse-ping=1ms", PF_INVALID, {"--sse-ping", "'1ms'", "from 100ms to 5min"}},
         {NULL, NULL, "--max-body-bytes=1", PF_INVALID, {"--max-body-bytes", "'1'", "64KiB"}},
@@ -286,42 +286,31 @@ static void test_reload(void **state)
     config_finish(&config);
 }
 
-/* What the server passes on, the worker reads back. */
-static void test_worker_arguments(void **state)
+/* The worker's flags are as base/protocol.h says; environment and file don't concern it. */
+static void test_worker(void **state)
 {
     (void)state;
     struct pf_error err = PF_ERROR_INIT;
-    struct config config, worker;
+    struct config config;
     enum config_action action;
-    char *environment[] = {"HOME=/h", "PROMPTFIX_LISTEN=0.0.0.0:80", NULL};
-    char *flags[] = {"--model=--odd name", "--threads=3", "--max-runs=5", "--dtype=float32",
-        "--worker-path=/x/w", "--max-pixels=5000", NULL};
-    assert_ok(load(&config, flags, environment, NULL, &action, &err), &err);
-    char **argv;
-    assert_ok(config_worker_arguments(&config, "cuda:2", 4, &argv, &err), &err);
-    assert_string_equal(argv[0], "/x/w");
-    int argc = 0;
-    while (argv[argc])
-        argc++;
+    char *environment[] = {"PROMPTFIX_LISTEN=0.0.0.0:80", "PROMPTFIX_MAX_RUNS=x", NULL};
+    char *argv[] = {"promptfix-worker", "--model=--odd name", "--device", "cuda:2", "--dtype",
+        "float32", "--max-batch", "3", "--max-runs", "5", "--socket-fd", "4", NULL};
+    int argc = (int)COUNT_OF(argv) - 1;
     assert_ok(
-        config_load(&worker, CONFIG_PROGRAM_WORKER, argc, argv, environment, &action, &err), &err);
-    assert_string_equal(worker.model, "--odd name");
-    assert_string_equal(worker.device, "cuda:2");
-    assert_int_equal(worker.socket_fd, 3);
-    assert_int_equal(worker.threads, 3);
-    assert_int_equal(worker.max_runs, 5);
-    assert_int_equal(worker.dtype, CONFIG_DTYPE_FLOAT32);
-    assert_int_equal(worker.max_pixels, 5000);
-    config_finish(&worker);
-    free(argv);
-    config.threads = 0;
-    assert_ok(config_worker_arguments(&config, "cpu", 100000, &argv, &err), &err);
-    int found = 0;
-    for (int i = 0; argv[i]; i++)
-        found += strcmp(argv[i], "--threads=1") == 0;
-    assert_int_equal(found, 1);
-    free(argv);
+        config_load(&config, CONFIG_PROGRAM_WORKER, argc, argv, environment, &action, &err), &err);
+    assert_int_equal(action, CONFIG_ACTION_RUN);
+    assert_string_equal(config.model, "--odd name");
+    assert_string_equal(config.device, "cuda:2");
+    assert_int_equal(config.dtype, CONFIG_DTYPE_FLOAT32);
+    assert_int_equal(config.max_batch, 3);
+    assert_int_equal(config.max_runs, 5);
+    assert_int_equal(config.socket_fd, 4);
     config_finish(&config);
+    argv[1] = "--listen=0.0.0.0:80";
+    assert_fails(
+        config_load(&config, CONFIG_PROGRAM_WORKER, argc, argv, environment, &action, &err),
+        PF_INVALID, "--listen", &err);
 }
 
 static void test_listen_split(void **state)
@@ -371,7 +360,7 @@ int main(void)
         cmocka_unit_test(test_actions_need_no_sane_environment),
         cmocka_unit_test(test_no_home),
         cmocka_unit_test(test_reload),
-        cmocka_unit_test(test_worker_arguments),
+        cmocka_unit_test(test_worker),
         cmocka_unit_test(test_listen_split),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
