@@ -20,7 +20,7 @@
  *   succeeded  {job, attempt, format, width, height, timings:{encode_ms, sample_ms, decode_ms}} + body
  *   failed     {job, attempt, code, message, field|null, retryable}
  *   cancelled  {job, attempt}
- *   stats      {rss_bytes, device_bytes, unet_calls, unet_rows}      after every UNet call at most once a second
+ *   stats      {rss_bytes, device_bytes, unet_calls, unet_rows}      about once a second while it computes
  *
  *   server → worker
  *   run        {job, attempt, instruction, auxiliary_prompt, parameters:{…params}, image_bytes,

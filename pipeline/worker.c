@@ -175,6 +175,7 @@ int worker_interrupt(void *context)
     int computing = 0, cancelled = 0;
     if (clock_monotonic_us() - worker->looked_us >= LOOK_INTERVAL_US)
         look(worker, 0);
+    worker_send_stats(worker); /* a sign of life in a long computation */
     if (worker->link.closed)
         return 1;
     for (const struct worker_job *job = worker->jobs; job; job = job->next) {
