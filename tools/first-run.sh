@@ -39,7 +39,7 @@ events=build/events.log
 curl -sSN -H 'Accept: text/event-stream' -F "image=@$photo" -F "instruction=$instruction" \
     -F steps="${STEPS:-10}" -F resolution="${RESOLUTION:-256}" "$url/v1/jobs" | tee "$events" |
     sed -un 's/^event: \(queued\|started\|succeeded\|failed\|cancelled\)$/\1/p
-        s/^data: .*"step":\([0-9]*\),"steps":\([0-9]*\),.*/step \1 of \2/p'
+        s/^data: .*"step":\([0-9]*\),"steps":\([0-9]*\),"sigma".*/step \1 of \2/p'
 
 job=$(sed -n 's/^data: {"job":"\([0-9a-f]*\)".*/\1/p' "$events" | head -n 1)
 [ -n "$job" ] || { cat "$events" >&2; exit 1; }
