@@ -88,6 +88,13 @@ int job_is_terminal(const struct job *job)
     return job->status >= JOB_SUCCEEDED;
 }
 
+int job_wants_auxiliary(const struct job *job)
+{
+    int is_given = job->auxiliary_prompt && *job->auxiliary_prompt;
+    return job->status == JOB_QUEUED && job->auxiliary == JOB_AUXILIARY_AUTO && !is_given &&
+           !job->auxiliary_log;
+}
+
 const char *job_status_name(enum job_status status)
 {
     return status_names[status];

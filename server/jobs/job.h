@@ -97,6 +97,10 @@ void job_cleanup(struct job **job);
 
 int job_is_terminal(const struct job *job);
 
+/* Queued, and must not run before a vision-language model was asked: auxiliary "auto", no prompt
+ * given, nothing asked yet. What was asked, or why it goes without, is in auxiliary_log. */
+int job_wants_auxiliary(const struct job *job);
+
 /* "queued", "running", "succeeded", "failed", "cancelled"; "interactive", "batch"; "off", "auto".
  */
 const char *job_status_name(enum job_status status);

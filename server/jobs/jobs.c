@@ -34,6 +34,7 @@ struct live *jobs_find_live(struct jobs *jobs, const char *id)
 
 static void free_live(struct jobs *jobs, struct live *live)
 {
+    jobs_end_question(jobs, live);
     queue_release(&jobs->queue, &live->item);
     job_unref(live->job);
     free(live);
@@ -55,6 +56,13 @@ enum pf_status jobs_add_live(
     if (!live)
         return pf_fail(err, PF_NOMEM, "no memory for a job");
     PF_TRY(queue_prepare(&jobs->queue, &live->item, job, err));
+    if (job_wants_auxiliary(job)) {
+        enum pf_status status = jobs_add_question(jobs, live, job, err);
+        if (status != PF_OK) {
+            queue_release(&jobs->queue, &live->item);
+            return status;
+        }
+    }
     live->job = job;
     struct live **bucket = bucket_of(jobs, job->id);
     live->next_in_bucket = *bucket;
@@ -135,7 +143,8 @@ void jobs_fill_view(const struct jobs *jobs, const struct job *job, const struct
 static int is_move_allowed(enum job_status from, enum job_status to)
 {
     static const unsigned char allowed[JOB_STATUS_COUNT][JOB_STATUS_COUNT] = {
-        [JOB_QUEUED] = {[JOB_RUNNING] = 1, [JOB_FAILED] = 1, [JOB_CANCELLED] = 1},
+        /* to itself: its auxiliary prompt was asked for */
+        [JOB_QUEUED] = {[JOB_QUEUED] = 1, [JOB_RUNNING] = 1, [JOB_FAILED] = 1, [JOB_CANCELLED] = 1},
         [JOB_RUNNING] =
             {[JOB_QUEUED] = 1, [JOB_SUCCEEDED] = 1, [JOB_FAILED] = 1, [JOB_CANCELLED] = 1},
     };
@@ -196,6 +205,8 @@ static void apply_move(struct jobs *jobs, struct live *live, struct job *next, c
     if (next->status == JOB_RUNNING) {
         jobs->running++;
         queue_start(&jobs->queue, &live->item);
+    } else if (next->status == JOB_QUEUED && job->status == JOB_QUEUED) {
+        jobs_end_question(jobs, live);
     } else if (next->status == JOB_QUEUED) {
         queue_put(&jobs->queue, &live->item);
         jobs->stats.retried++;
@@ -256,5 +267,7 @@ void jobs_call_wake(struct jobs *jobs)
     pthread_mutex_lock(&jobs->wake_lock);
     if (jobs->wake)
         jobs->wake(jobs->wake_context);
+    if (jobs->question_wake)
+        jobs->question_wake(jobs->question_wake_context);
     pthread_mutex_unlock(&jobs->wake_lock);
 }

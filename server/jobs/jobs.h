@@ -163,6 +163,36 @@ void jobs_get_stats(struct jobs *jobs, struct jobs_stats *ret_stats);
 /* Seconds after which a refused submission is worth another try, 1 … 60. */
 int64_t jobs_retry_after_s(struct jobs *jobs);
 
+/* ---- the auxiliary prompts' part (server/vlm) ---- */
+
+/* A queued job that job_wants_auxiliary() keeps its place but isn't handed to a worker until
+ * jobs_report_auxiliary(). Who was asked about it lives in memory alone: after a restart it is
+ * asked again. */
+
+/* Called as jobs_set_wake()'s is: a job may want its prompt, or one asked about may be gone. */
+void jobs_set_question_wake(struct jobs *jobs, void (*wake)(void *context), void *context);
+
+/* The next job to ask about, by the rules of the queue, each but once; a reference of the caller.
+ * NULL: none, or draining. */
+struct job *jobs_take_question(struct jobs *jobs);
+
+/* Whether the answer is still wanted: not cancelled. */
+int jobs_is_question_current(struct jobs *jobs, const char *id);
+
+/* Opens the job's image file; *ret_fd is the caller's. */
+PF_MUST_CHECK enum pf_status jobs_open_image(
+    struct jobs *jobs, const struct job *job, int *ret_fd, size_t *ret_size, struct pf_error *err);
+
+/* What came of it. Does nothing when the answer is no longer wanted. PF_IO: not written, try again.
+ */
+struct jobs_auxiliary {
+    const char *prompt;         /* NULL: it goes without */
+    const char *log;            /* one JSON object; required */
+    const char *code, *message; /* not NULL: the job fails with them */
+};
+PF_MUST_CHECK enum pf_status jobs_report_auxiliary(struct jobs *jobs, const char *id,
+    const struct jobs_auxiliary *auxiliary, struct pf_error *err);
+
 /* ---- the workers' half ---- */
 
 /* Called (from any thread, under no lock but its own: it must only signal) when a job became ready

@@ -8,8 +8,8 @@
  * included, so transitions follow one another. `state_lock` guards everything in memory and is held
  * for moments only; readers take just this one. Order: write_lock, state_lock, then the hub's and
  * the store's own. Every event is published under state_lock: what a reader of events sees is in
- * the order of the transitions. `wake_lock` is held while the workers' wake runs, and nothing else
- * is. */
+ * the order of the transitions. `wake_lock` is held while the workers' or the questions' wake runs,
+ * and nothing else is. */
 
 #include <pthread.h>
 
@@ -34,6 +34,9 @@ struct live {
     int64_t told_position;                 /* in the last queued event */
     int64_t step_attempt, step_elapsed_ms; /* of the last step reported */
     int is_moving;                         /* a move is being written: steps are dropped */
+    struct queue_item
+        question; /* of a job that waits for its auxiliary prompt; else without owner */
+    int is_asked; /* given out by jobs_take_question() */
 };
 
 struct jobs {
@@ -49,7 +52,8 @@ struct jobs {
     pthread_mutex_t state_lock;
     struct live *buckets[JOBS_BUCKETS];
     struct queue queue;
-    int64_t arriving; /* submissions being written; they count as queued */
+    struct queue questions; /* jobs whose auxiliary prompt nobody asks for yet; held in `queue` */
+    int64_t arriving;       /* submissions being written; they count as queued */
     int64_t running;
     int64_t last_sequence;
     int64_t slots;
@@ -61,6 +65,8 @@ struct jobs {
     pthread_mutex_t wake_lock;
     void (*wake)(void *context);
     void *wake_context;
+    void (*question_wake)(void *context);
+    void *question_wake_context;
 };
 
 /* The live job of an id, or NULL; state_lock is held. */
@@ -106,5 +112,11 @@ void jobs_fill_view(const struct jobs *jobs, const struct job *job, const struct
     struct job_view *ret_view);
 
 void jobs_call_wake(struct jobs *jobs);
+
+/* Makes a job that goes live wait for its auxiliary prompt, and ends that. state_lock is held.
+ * PF_NOMEM. */
+PF_MUST_CHECK enum pf_status jobs_add_question(
+    struct jobs *jobs, struct live *live, const struct job *job, struct pf_error *err);
+void jobs_end_question(struct jobs *jobs, struct live *live);
 
 #endif

@@ -240,6 +240,7 @@ enum pf_status jobs_create(
     pthread_mutex_init(&jobs->state_lock, NULL);
     pthread_mutex_init(&jobs->wake_lock, NULL);
     queue_init(&jobs->queue, options->ageing_ms);
+    queue_init(&jobs->questions, options->ageing_ms);
     estimate_init(&jobs->estimate);
     jobs->data_dir = strdup(options->data_dir);
     enum pf_status status = jobs->data_dir ? PF_OK : pf_fail(err, PF_NOMEM, "no memory for a path");
@@ -265,6 +266,7 @@ void jobs_destroy(struct jobs *jobs)
         while (jobs->buckets[i])
             jobs_remove_live(jobs, jobs->buckets[i]);
     queue_finish(&jobs->queue);
+    queue_finish(&jobs->questions);
     hub_destroy(jobs->hub);
     store_close(jobs->store);
     blobs_close(&jobs->blobs);

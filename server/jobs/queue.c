@@ -120,18 +120,28 @@ static int goes_before(
     return a->lists[priority].oldest->sequence < b->lists[priority].oldest->sequence;
 }
 
+/* An owner's oldest job of a class that isn't held. Those held are asked about in the same order as
+ * they would run, so they are seldom the oldest. */
+static struct queue_item *first_ready(const struct queue_owner *owner, enum job_priority priority)
+{
+    struct queue_item *item = owner->lists[priority].oldest;
+    while (item && item->is_held)
+        item = item->after;
+    return item;
+}
+
 /* The next job of a class among those created at or before `created_max_ms`. */
 static struct queue_item *pick_class(
     const struct queue *queue, enum job_priority priority, int64_t created_max_ms)
 {
     const struct queue_owner *best = NULL;
     for (const struct queue_owner *owner = queue->owners; owner; owner = owner->next) {
-        const struct queue_item *oldest = owner->lists[priority].oldest;
+        const struct queue_item *oldest = first_ready(owner, priority);
         if (oldest && oldest->created_ms <= created_max_ms &&
             (!best || goes_before(owner, best, priority)))
             best = owner;
     }
-    return best ? best->lists[priority].oldest : NULL;
+    return best ? first_ready(best, priority) : NULL;
 }
 
 struct queue_item *queue_pick(struct queue *queue, int64_t now_ms)

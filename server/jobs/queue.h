@@ -34,6 +34,7 @@ struct queue_item {
     int64_t sequence;
     int64_t created_ms;
     int is_queued;
+    int is_held; /* counts and has its place, but isn't picked */
 };
 
 struct queue {
@@ -55,7 +56,7 @@ PF_MUST_CHECK enum pf_status queue_prepare(
 void queue_put(struct queue *queue, struct queue_item *item);
 void queue_remove(struct queue *queue, struct queue_item *item); /* fine when not queued */
 
-/* The item to run next, still queued; NULL when empty. */
+/* The item to run next, still queued; NULL when there is none that isn't held. */
 struct queue_item *queue_pick(struct queue *queue, int64_t now_ms);
 
 /* The job of a picked item runs now: it is removed and its owner charged. */
