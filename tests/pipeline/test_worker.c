@@ -287,17 +287,20 @@ static void test_cancels_of_no_use(void **state)
     await_end("succeeded", "a");
 }
 
-/* A cancel that reaches the worker in the middle of an operation's step. */
+/* A cancel, or the end of the server, that reaches the worker in the middle of a computation. */
 struct ambush {
-    const char *job;
+    const char *cancelled; /* NULL: the server hangs up */
     int operations, at;
 };
 
-static int cancel_in_mid_step(void *context)
+static int spring(void *context)
 {
     struct ambush *ambush = context;
     if (++ambush->operations == ambush->at) {
-        talk_send_cancel(&stage.talk, ambush->job);
+        if (ambush->cancelled)
+            talk_send_cancel(&stage.talk, ambush->cancelled);
+        else
+            talk_hang_up(&stage.talk);
         stage.worker.looked_us = 0; /* time to look */
     }
     return worker_interrupt(&stage.worker);
@@ -317,7 +320,7 @@ static void test_cancel_in_the_middle(void **state)
             snprintf(parameters, sizeof parameters,
                 "{\"steps\":1,\"resolution\":64,\"guidance\":\"%s\"}", modes[m]);
             run("a", parameters);
-            tensor_set_interrupt(cancel_in_mid_step, &ambush);
+            tensor_set_interrupt(spring, &ambush);
             while (stage.worker.jobs || ambush.operations == 0)
                 worker_turn(&stage.worker);
             tensor_set_interrupt(worker_interrupt, &stage.worker);
@@ -353,7 +356,7 @@ static void test_cancel_in_a_shared_call(void **state)
     run("b", NULL);
     await_end("encoded", "b");
     struct ambush ambush = {"a", 0, 100};
-    tensor_set_interrupt(cancel_in_mid_step, &ambush);
+    tensor_set_interrupt(spring, &ambush);
     worker_turn(&stage.worker);
     tensor_set_interrupt(worker_interrupt, &stage.worker);
     assert_true(ambush.operations > 200);
@@ -364,6 +367,22 @@ static void test_cancel_in_a_shared_call(void **state)
     told_finish(&told);
     image_finish(&result);
     image_finish(&alone);
+}
+
+static void test_hang_up_in_the_middle(void **state)
+{
+    for (int at = 1; at < 1000; at += 200) {
+        struct ambush ambush = {NULL, 0, at};
+        run("a", NULL);
+        run("b", NULL);
+        tensor_set_interrupt(spring, &ambush);
+        while (!stage.worker.link.closed)
+            worker_turn(&stage.worker);
+        assert_int_equal(ambush.operations, at);
+        assert_int_equal(stage.worker.link.error.status, PF_OK);
+        tear_down(state);
+        set_up(state);
+    }
 }
 
 /* --- the link -----------------------------------------------------------------------------------
@@ -441,6 +460,7 @@ int main(void)
         STAGED(test_cancels_of_no_use),
         STAGED(test_cancel_in_the_middle),
         STAGED(test_cancel_in_a_shared_call),
+        STAGED(test_hang_up_in_the_middle),
         STAGED(test_garbage_ends_the_talk),
         STAGED(test_too_many_jobs),
         STAGED(test_job_twice),
