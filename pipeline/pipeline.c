@@ -15,6 +15,7 @@
 
 enum {
     BF16_CAPABILITY_MIN = 80, /* CUDA devices from Ampere on */
+    CUDA_DIGITS_MAX = 4,
     PATH_SIZE = 4096,
 };
 
@@ -22,14 +23,25 @@ enum {
 static const char *const merges_names[] = {
     "merges.txt", "merges.txt.gz", "bpe_simple_vocab_16e6.txt.gz"};
 
+/* "cuda:N": N in plain digits, few enough not to overflow; else -1. */
+static int parse_cuda_index(const char *text)
+{
+    static const char prefix[] = "cuda:";
+    if (strncmp(text, prefix, strlen(prefix)) != 0)
+        return -1;
+    const char *digits = text + strlen(prefix);
+    size_t count = strspn(digits, "0123456789");
+    return count > 0 && count <= CUDA_DIGITS_MAX && digits[count] == '\0' ? atoi(digits) : -1;
+}
+
 enum pf_status pipeline_parse_device(const char *text, int *ret_device, struct pf_error *err)
 {
-    int count = atc_cuda_device_count(), used = 0, index = 0;
+    int count = atc_cuda_device_count(), index = parse_cuda_index(text);
     if (strcmp(text, "auto") == 0)
         return *ret_device = count > 0 ? 0 : TORCH_DEVICE_CPU, PF_OK;
     if (strcmp(text, "cpu") == 0)
         return *ret_device = TORCH_DEVICE_CPU, PF_OK;
-    if (sscanf(text, "cuda:%d%n", &index, &used) != 1 || text[used] != '\0' || index < 0)
+    if (index < 0)
         return pf_fail(err, PF_INVALID, "device: '%s' is not one of auto, cpu, cuda:N", text);
     if (index >= count)
         return pf_fail(err, PF_INVALID, "device: '%s' isn't there, libtorch sees %d CUDA devices",

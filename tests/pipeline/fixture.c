@@ -10,7 +10,6 @@
 
 #include "base/cleanup.h"
 #include "pipeline/batcher.h"
-#include "pipeline/image/image.h"
 #include "pipeline/weights/checkpoint_write.h"
 #include "tests/test.h"
 

@@ -7,6 +7,7 @@
  * pictures must be multiples of 8 inside the model, a latent cell is 4 pixels. Whatever fails here
  * ends the test. */
 
+#include "pipeline/image/image.h"
 #include "pipeline/run.h"
 
 /* "tiny" has everything, "plain" neither attn_extra nor LoRA, "v" predicts v. */

@@ -6,7 +6,6 @@
 
 #include "base/cleanup.h"
 #include "pipeline/batcher.h"
-#include "pipeline/image/image.h"
 #include "tests/pipeline/fixture.h"
 #include "tests/test.h"
 
