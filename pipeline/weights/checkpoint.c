@@ -51,9 +51,10 @@ enum pf_status checkpoint_open(
     if (!checkpoint)
         return pf_fail(err, PF_NOMEM, "no memory for a checkpoint");
     array_table_init(&checkpoint->table);
+    struct pf_error why = PF_ERROR_INIT;
     enum pf_status status = file_map_open(&checkpoint->map, path, err);
-    if (status == PF_OK)
-        status = read_content(checkpoint, err);
+    if (status == PF_OK && read_content(checkpoint, &why) != PF_OK)
+        status = pf_fail(err, why.status, "%.200s: %s", path, why.message);
     if (status != PF_OK) {
         checkpoint_close(checkpoint);
         return status;

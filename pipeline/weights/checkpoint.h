@@ -61,7 +61,7 @@ struct checkpoint;
  *
  * Errors  PF_NOT_FOUND, PF_IO can't be read; PF_CORRUPT broken, with the entry and the numbers;
  *         PF_UNSUPPORTED well-formed but not taken (legacy non-zip pickle, compressed entries,
- *         unknown dtype or class) */
+ *         unknown dtype or class). Messages start with the path. */
 PF_MUST_CHECK enum pf_status checkpoint_open(
     struct checkpoint **ret_checkpoint, const char *path, struct pf_error *err);
 void checkpoint_close(struct checkpoint *checkpoint);
