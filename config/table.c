@@ -75,11 +75,13 @@ const struct option_spec config_options[] = {
         .group = "Model",
         .doc = "Type of weights and activations. auto takes what the device is fast at; float16 needs CUDA."},
     {"threads", 0, OPTION_INTEGER, 0, BOTH, AT(threads), 0, 1024, "0", .group = "Model",
-        .doc = "CPU threads of one worker. 0 shares all cores evenly among the workers."},
+        .doc = "CPU threads of one worker. 0 shares all cores evenly among the workers. A thread that waits "
+               "sleeps instead of spinning: promptfixd sets OMP_WAIT_POLICY=passive for its workers, unless its "
+               "own environment sets another."},
     {"max_batch", 0, OPTION_INTEGER, 0, BOTH, AT(max_batch), 1, 64, "4", .group = "Model",
         .doc = "Most runs that are joined in one call of the UNet. More use the device better and need more "
                "memory."},
-    {"max_runs", 0, OPTION_INTEGER, 0, BOTH, AT(max_runs), 1, 256, "8", .group = "Model",
+    {"max_runs", 0, OPTION_INTEGER, 0, BOTH, AT(max_runs), 1, 64, "8", .group = "Model",
         .doc = "Most runs one worker holds at a time, stepped in turn."},
 
     /* Network */
@@ -92,12 +94,12 @@ const struct option_spec config_options[] = {
         "0", .group = "Network",
         .doc = "Most connections of one client address. 0 sets no limit of its own, as behind a proxy, where "
                "all clients share an address."},
-    {"request_deadline", 0, OPTION_DURATION, OPTION_RELOADABLE, SERVER, AT(request_deadline_ms), SECONDS,
+    {"request_deadline", 0, OPTION_DURATION, 0, SERVER, AT(request_deadline_ms), SECONDS,
         HOURS, "2min", .group = "Network",
         .doc = "Time a request has to arrive whole, however slowly it drips."},
-    {"wait_max", 0, OPTION_DURATION, OPTION_RELOADABLE, SERVER, AT(wait_max_ms), SECONDS, HOURS, "5min",
+    {"wait_max", 0, OPTION_DURATION, 0, SERVER, AT(wait_max_ms), SECONDS, HOURS, "5min",
         .group = "Network", .doc = "Longest time a request with 'Prefer: wait' is held open."},
-    {"sse_ping", 0, OPTION_DURATION, OPTION_RELOADABLE, SERVER, AT(sse_ping_ms), 100, 5 * MINUTES, "15s",
+    {"sse_ping", 0, OPTION_DURATION, 0, SERVER, AT(sse_ping_ms), 100, 5 * MINUTES, "15s",
         .group = "Network",
         .doc = "Pause after which an idle event stream gets a comment line, so that proxies keep it open and a "
                "client that left is noticed."},
@@ -106,11 +108,11 @@ const struct option_spec config_options[] = {
         .doc = "After SIGTERM running jobs have this long to end; what still runs then goes back to the queue."},
 
     /* Requests */
-    {"max_body_bytes", 0, OPTION_BYTES, OPTION_RELOADABLE, SERVER, AT(max_body_bytes), 64 * KIB, GIB, "32MiB",
+    {"max_body_bytes", 0, OPTION_BYTES, 0, SERVER, AT(max_body_bytes), 64 * KIB, GIB, "32MiB",
         .group = "Requests", .doc = "Largest request body; a larger one is answered 413."},
-    {"max_parts", 0, OPTION_INTEGER, OPTION_RELOADABLE, SERVER, AT(max_parts), 2, 1000, "32",
+    {"max_parts", 0, OPTION_INTEGER, 0, SERVER, AT(max_parts), 2, 1000, "32",
         .group = "Requests", .doc = "Most parts of a multipart form."},
-    {"max_field_bytes", 0, OPTION_BYTES, OPTION_RELOADABLE, SERVER, AT(max_field_bytes), KIB, MIB, "16KiB",
+    {"max_field_bytes", 0, OPTION_BYTES, 0, SERVER, AT(max_field_bytes), KIB, MIB, "16KiB",
         .group = "Requests", .doc = "Largest text field of a form."},
     {"max_pixels", 0, OPTION_INTEGER, 0, BOTH, AT(max_pixels), 4096, 1e9, "50000000", .group = "Requests",
         .doc = "Most pixels of an image, looked up in its header before anything is decoded."},
@@ -123,29 +125,29 @@ const struct option_spec config_options[] = {
         .check = check_store,
         .doc = "Where jobs are remembered: ':memory:' forgets them when the server ends. Without it an SQLite "
                "database in the data directory, from which a restarted server goes on."},
-    {"max_queued", 0, OPTION_INTEGER, OPTION_RELOADABLE, SERVER, AT(max_queued), 1, 1e6, "1000",
+    {"max_queued", 0, OPTION_INTEGER, 0, SERVER, AT(max_queued), 1, 1e6, "1000",
         .group = "Jobs", .doc = "Most jobs that wait; further ones are answered 429 with Retry-After."},
-    {"max_attempts", 0, OPTION_INTEGER, OPTION_RELOADABLE, SERVER, AT(max_attempts), 1, 100, "3",
+    {"max_attempts", 0, OPTION_INTEGER, 0, SERVER, AT(max_attempts), 1, 100, "3",
         .group = "Jobs", .doc = "A job whose worker died is tried again, this many times in all."},
-    {"result_ttl", 0, OPTION_DURATION, OPTION_RELOADABLE, SERVER, AT(result_ttl_ms), SECONDS, 365 * DAYS,
+    {"result_ttl", 0, OPTION_DURATION, 0, SERVER, AT(result_ttl_ms), SECONDS, 365 * DAYS,
         "24h", .group = "Jobs", .doc = "Time after its end until a job, its input and its result are removed."},
 
     /* Workers */
     {"worker_path", 0, OPTION_TEXT, 0, SERVER, AT(worker_path), .value_name = "FILE", .group = "Workers",
         .doc = "The program promptfix-worker. Without it: the one beside promptfixd, else from PATH."},
-    {"worker_memory_limit", 0, OPTION_BYTES, OPTION_RELOADABLE, SERVER, AT(worker_memory_limit_bytes), 0,
+    {"worker_memory_limit", 0, OPTION_BYTES, 0, SERVER, AT(worker_memory_limit_bytes), 0,
         1024 * GIB, "0", .group = "Workers",
         .doc = "A worker whose resident memory is above it is replaced as soon as it has no runs. 0: never."},
-    {"worker_start_timeout", 0, OPTION_DURATION, OPTION_RELOADABLE, SERVER, AT(worker_start_timeout_ms),
+    {"worker_start_timeout", 0, OPTION_DURATION, 0, SERVER, AT(worker_start_timeout_ms),
         SECONDS, HOURS, "10min", .group = "Workers",
         .doc = "Time a worker has from its start until the model is loaded."},
-    {"worker_silence_timeout", 0, OPTION_DURATION, OPTION_RELOADABLE, SERVER, AT(worker_silence_timeout_ms),
+    {"worker_silence_timeout", 0, OPTION_DURATION, 0, SERVER, AT(worker_silence_timeout_ms),
         SECONDS, 24 * HOURS, "15min", .group = "Workers",
         .doc = "A worker that has runs and says nothing for so long is taken for hung: it is killed and its "
                "runs are tried again."},
 
     /* Logging */
-    {"log_format", 0, OPTION_CHOICE, 0, BOTH, AT(log_format), .default_text = "human",
+    {"log_format", 0, OPTION_CHOICE, OPTION_RELOADABLE, BOTH, AT(log_format), .default_text = "human",
         .choices = log_formats, .group = "Logging",
         .doc = "Lines on standard error: for people, or one JSON object a line."},
     {"log_level", 0, OPTION_CHOICE, OPTION_RELOADABLE, BOTH, AT(log_level), .default_text = "info",

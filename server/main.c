@@ -128,6 +128,27 @@ static enum pf_status start(struct service *service, struct pf_error *err)
     return start_http(service, err);
 }
 
+/* SIGHUP. A configuration with a mistake in it changes nothing. */
+static void reload(struct config *config)
+{
+    struct pf_error err = PF_ERROR_INIT;
+    struct config next;
+    AUTO_BUFFER struct buffer ignored = BUFFER_INIT;
+    if (config_reload(config, &next, &ignored, &err) != PF_OK) {
+        log_line(
+            LOG_LEVEL_ERROR, "the configuration is not reloaded", LOG_TEXT("reason", err.message));
+        return;
+    }
+    config->log_level = next.log_level;
+    config->log_format = next.log_format;
+    config->drain_deadline_ms = next.drain_deadline_ms;
+    config_finish(&next);
+    log_set_level((enum log_level)config->log_level);
+    log_set_format(config->log_format == CONFIG_LOG_JSON ? LOG_JSON : LOG_HUMAN);
+    log_line(LOG_LEVEL_INFO, "configuration reloaded",
+        LOG_TEXT("after_restart", ignored.size ? ignored.data : ""));
+}
+
 /* Until SIGTERM or SIGINT. Expired jobs are removed in between. */
 static void serve(struct service *service, const sigset_t *signals)
 {
@@ -136,6 +157,8 @@ static void serve(struct service *service, const sigset_t *signals)
         struct pf_error err = PF_ERROR_INIT;
         if (number == SIGTERM || number == SIGINT)
             return;
+        if (number == SIGHUP)
+            reload(&service->config);
         if (number < 0 && errno == EAGAIN && jobs_clean(service->jobs, NULL, &err) != PF_OK)
             log_line(
                 LOG_LEVEL_ERROR, "expired jobs can't be removed", LOG_TEXT("reason", err.message));
@@ -209,6 +232,8 @@ int main(int argc, char **argv)
         sigaddset(&signals, SIGHUP);
         pthread_sigmask(SIG_BLOCK, &signals, NULL);
         signal(SIGPIPE, SIG_IGN);
+        /* For the workers, before there are threads: theirs that wait must not spin. */
+        setenv("OMP_WAIT_POLICY", "passive", 0);
         raise_descriptor_limit(&service.config);
         code = run(&service, &signals);
     }

@@ -3,7 +3,6 @@
  * worker whose libtorch can't use its device says so when it loads. */
 #include "server/worker_setup.h"
 
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +12,7 @@
 #include "base/buffer.h"
 #include "base/cleanup.h"
 
-enum { EXTRA_ARGS_MAX = 16, WORKER_STARTUP_HELLO_MS = 30000 };
+enum { EXTRA_ARGS_MAX = CONFIG_OPTIONS_MAX, WORKER_STARTUP_HELLO_MS = 30000 };
 
 struct arguments {
     struct buffer text; /* the arguments, NUL after each */
@@ -21,34 +20,52 @@ struct arguments {
     const char *items[EXTRA_ARGS_MAX + 1];
 };
 
-static void add_argument(struct arguments *arguments, const char *name, const char *value)
+/* Options of both programs that are no plain copy: the pool passes them itself, or they are shared
+ * out. */
+static const char *const not_copied[] = {"model", "dtype", "max_batch", "max_runs", "threads"};
+
+static int is_copied(const struct option_spec *option)
 {
-    buffer_put_format(&arguments->text, "--%s=%s", name, value);
+    if (!(option->programs & CONFIG_PROGRAM_SERVER) ||
+        !(option->programs & CONFIG_PROGRAM_WORKER) || option->attributes & OPTION_ACTION)
+        return 0;
+    for (size_t i = 0; i < COUNT_OF(not_copied); i++)
+        if (strcmp(option->name, not_copied[i]) == 0)
+            return 0;
+    return 1;
+}
+
+/* "--name=value". A value that isn't given has no flag. */
+static void add_argument(
+    struct arguments *arguments, const struct option_spec *option, const struct config *config)
+{
+    AUTO_BUFFER struct buffer value = BUFFER_INIT;
+    option_put_text(&value, option, config);
+    if (value.size == 0)
+        return;
+    option_put_flag(&arguments->text, option);
+    buffer_put_format(&arguments->text, "=%s", value.data);
     buffer_put(&arguments->text, "", 1);
     arguments->count++;
 }
 
-static void add_number(struct arguments *arguments, const char *name, int64_t value)
+static const struct option_spec *row(const char *name)
 {
-    char text[24];
-    snprintf(text, sizeof text, "%" PRId64, value);
-    add_argument(arguments, name, text);
+    return option_find(config_options, config_option_count, name);
 }
 
 /* What the pool doesn't pass by itself. Threads are shared evenly. */
 static void add_arguments(
     struct arguments *arguments, const struct config *config, size_t device_count)
 {
-    static const char *const formats[] = {"human", "json"};
-    static const char *const levels[] = {"error", "warning", "info", "debug"};
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    int64_t share = cores / (long)device_count;
-    add_number(arguments, "threads", config->threads ? config->threads : share > 0 ? share : 1);
-    if (config->merges[0])
-        add_argument(arguments, "merges", config->merges);
-    add_number(arguments, "max-pixels", config->max_pixels);
-    add_argument(arguments, "log-format", formats[config->log_format]);
-    add_argument(arguments, "log-level", levels[config->log_level]);
+    struct config worker = *config; /* borrows */
+    int64_t share = sysconf(_SC_NPROCESSORS_ONLN) / (long)device_count;
+    if (worker.threads == 0)
+        worker.threads = share > 0 ? share : 1;
+    add_argument(arguments, row("threads"), &worker);
+    for (size_t i = 0; i < config_option_count; i++)
+        if (is_copied(&config_options[i]))
+            add_argument(arguments, &config_options[i], &worker);
 
     const char *next = arguments->text.data;
     for (size_t i = 0; next && i < arguments->count; i++, next += strlen(next) + 1)
@@ -113,12 +130,11 @@ static enum pf_status find_program(
 static enum pf_status start_pool(const struct config *config, struct workers_options *options,
     struct workers **ret_workers, struct pf_error *err)
 {
-    static const char *const dtypes[] = {"auto", "float32", "bfloat16", "float16"};
     struct arguments arguments = {.text = BUFFER_INIT};
     add_arguments(&arguments, config, options->device_count);
     enum pf_status status = buffer_status(&arguments.text, err);
     options->model = config->model;
-    options->dtype = dtypes[config->dtype];
+    options->dtype = row("dtype")->choices[config->dtype];
     options->max_batch = config->max_batch;
     options->max_runs = config->max_runs;
     options->extra_args = arguments.items;

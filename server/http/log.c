@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Locking: none. Format and descriptor are set before threads start, the level is atomic. */
+/* Locking: none. The descriptor is set before threads start, format and level are atomic. */
 #include "server/http/log.h"
 
 #include <stdatomic.h>
@@ -11,15 +11,20 @@
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
-static enum log_format log_format = LOG_HUMAN;
+static atomic_int log_format = LOG_HUMAN;
 static int log_fd = 2;
 static atomic_int log_level = LOG_LEVEL_INFO;
 
 void log_init(enum log_format format, enum log_level level, int fd)
 {
-    log_format = format;
     log_fd = fd;
+    log_set_format(format);
     log_set_level(level);
+}
+
+void log_set_format(enum log_format format)
+{
+    atomic_store(&log_format, (int)format);
 }
 
 void log_set_level(enum log_level level)
@@ -78,8 +83,9 @@ void log_write(
         return;
     char time[CLOCK_RFC3339_SIZE];
     clock_format_rfc3339(clock_realtime_ms(), time);
+    int is_json = atomic_load(&log_format) == LOG_JSON;
     AUTO_BUFFER struct buffer line = BUFFER_INIT_MAX(LOG_LINE_MAX);
-    if (log_format == LOG_JSON)
+    if (is_json)
         put_json_line(&line, time, level, message, fields, count);
     else
         put_human_line(&line, time, level, message, fields, count);
@@ -87,7 +93,7 @@ void log_write(
         /* Too long: the message without its fields. */
         buffer_finish(&line);
         line = (struct buffer)BUFFER_INIT;
-        if (log_format == LOG_JSON)
+        if (is_json)
             put_json_line(&line, time, level, message, NULL, 0);
         else
             put_human_line(&line, time, level, message, NULL, 0);

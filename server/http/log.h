@@ -33,6 +33,7 @@ void log_init(enum log_format format, enum log_level level, int fd);
 
 /* May be called at any time (configuration reload). */
 void log_set_level(enum log_level level);
+void log_set_format(enum log_format format);
 
 /* Writes one line; what doesn't fit in LOG_LINE_MAX is cut. */
 void log_write(

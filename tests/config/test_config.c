@@ -159,7 +159,7 @@ static void test_errors(void **state)
         enum pf_status status;
         const char *parts[3];
     } cases[] = {
-        {NULL, NULL, "--max-runs=0", PF_INVALID, {"--max-runs", "'0'", "integer from 1 to 256"}},
+        {NULL, NULL, "--max-runs=0", PF_INVALID, {"--max-runs", "'0'", "integer from 1 to 64"}},
         {NULL, NULL, "--max-runs=9x", PF_INVALID, {"--max-runs", "'9x'", "integer"}},
         {NULL, NULL, "--devices=gpu", PF_INVALID, {"--devices", "'gpu'", "auto, cpu or cuda:N"}},
         {NULL, NULL, "--devices=auto,cpu", PF_INVALID, {"--devices", "'auto'", "combined"}},
@@ -180,7 +180,7 @@ static void test_errors(void **state)
         {NULL, "PROMPTFIX_HELP=true", NULL, PF_INVALID, {"PROMPTFIX_HELP", "only a flag", ""}},
         {NULL, "PROMPTFIX_SOCKET_FD=3", NULL, PF_INVALID, {"unknown", "PROMPTFIX_SOCKET_FD", ""}},
         {"{\"max_runs\": \"8\"}", NULL, NULL, PF_INVALID,
-            {"'max_runs' in ", "a string", "integer from 1 to 256"}},
+            {"'max_runs' in ", "a string", "integer from 1 to 64"}},
         {"{\"max_runs\": 8.5}", NULL, NULL, PF_INVALID, {"'max_runs' in ", "8.5", "integer"}},
         {"{\"max_runs\": 1000}", NULL, NULL, PF_INVALID, {"'max_runs' in ", "1000", "256"}},
         {"{\"max_runs\": null}", NULL, NULL, PF_INVALID, {"'max_runs' in ", "null", "integer"}},
@@ -264,22 +264,23 @@ static void test_reload(void **state)
     struct pf_error err = PF_ERROR_INIT;
     struct config config, next;
     enum config_action action;
-    char *environment[] = {"HOME=/h", "PROMPTFIX_MAX_ATTEMPTS=7", NULL};
+    char *environment[] = {"HOME=/h", "PROMPTFIX_LOG_FORMAT=json", NULL};
     char *flags[] = {"--log-level=debug", NULL};
-    assert_ok(load(&config, flags, environment,
-                  "{\"max_queued\": 10, \"model\": \"a\", \"max_runs\": 2}", &action, &err),
+    assert_ok(
+        load(&config, flags, environment,
+            "{\"drain_deadline\": \"10s\", \"model\": \"a\", \"max_runs\": 2}", &action, &err),
         &err);
-    write_file("{\"max_queued\": 20, \"model\": \"b\", \"max_runs\": 3, \"log_level\": \"error\", "
-               "\"max_attempts\": 9}");
+    write_file("{\"drain_deadline\": \"20s\", \"model\": \"b\", \"max_runs\": 3, "
+               "\"log_level\": \"error\", \"log_format\": \"human\"}");
     AUTO_BUFFER struct buffer ignored = BUFFER_INIT;
     assert_ok(config_reload(&config, &next, &ignored, &err), &err);
-    assert_int_equal(next.max_queued, 20);
-    assert_int_equal(next.max_attempts, 7);
+    assert_int_equal(next.drain_deadline_ms, 20000);
+    assert_int_equal(next.log_format, CONFIG_LOG_JSON);
     assert_int_equal(next.log_level, CONFIG_LOG_DEBUG);
     assert_string_equal(next.model, "a");
     assert_int_equal(next.max_runs, 2);
     assert_string_equal(ignored.data, "model, max_runs");
-    assert_int_equal(config.max_queued, 10);
+    assert_int_equal(config.drain_deadline_ms, 10000);
     config_finish(&next);
     write_file("{\"max_queued\": 0}");
     assert_fails(config_reload(&config, &next, &ignored, &err), PF_INVALID, "max_queued", &err);

@@ -436,7 +436,7 @@ static void set_option(const char *pair)
 
 int main(int argc, char **argv)
 {
-    for (int i = 1; i + 1 < argc; i += 2) {
+    for (int i = 1; i + 1 < argc; i++) { /* others have their value behind '=' */
         if (strcmp(argv[i], "--fake") == 0)
             set_option(argv[i + 1]);
         else if (strcmp(argv[i], "--device") == 0)
