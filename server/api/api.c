@@ -19,6 +19,7 @@ const struct http_route api_routes[] = {
     {"GET",    "/v1/jobs/{id}/events", "streamJob",   ROUTE_BODY_NONE, 0, handle_get_events},
     {"GET",    "/v1/jobs/{id}/result", "getResult",   ROUTE_BODY_NONE, 0, handle_get_result},
     {"POST",   "/v1/jobs/{id}/cancel", "cancelJob",   ROUTE_BODY_NONE, 0, handle_cancel_job},
+    {"POST",   "/v1/images/edits",     "editImage",   ROUTE_BODY_FORM, 0, handle_edit_image},
     {"GET",    "/v1/models",           "listModels",  ROUTE_BODY_NONE, 0, handle_list_models},
     {"GET",    "/v1/models/{model}",   "getModel",    ROUTE_BODY_NONE, 0, handle_get_model},
     {"GET",    "/v1/capabilities",     "getCapabilities", ROUTE_BODY_NONE, 0, handle_get_capabilities},

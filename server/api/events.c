@@ -2,118 +2,95 @@
 /* Event streams: GET /v1/jobs/{id}/events, and the answer of POST /v1/jobs.
  *
  * A stream is the reader of a job's channel, with up to one event put before it: the snapshot that
- * opens a fresh connection. With ?include=image the succeeded event carries the image: since that
- * comes from disk, a thread of the executor makes it and wakes the stream. State is counted,
- * because that thread may outlive the stream. */
-#include <stdatomic.h>
+ * opens a fresh connection. With ?include=image the succeeded event carries the image, which comes
+ * from disk: it waits for a result_loader. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "server/api/handlers.h"
-#include "server/http/executor.h"
+#include "server/api/result_loader.h"
 #include "server/http/sse.h"
 
-enum image_stage { IMAGE_NOT_WANTED, IMAGE_WANTED, IMAGE_LOADING, IMAGE_LOADED };
-
 struct event_stream {
-    struct executor_task task; /* first; loads the image */
-    atomic_int refs;
     struct api *api;
     struct http_server *http;
     struct http_waker *waker;
     struct events_reader *reader;
     char job[ID_SIZE];
     char owner[JOB_OWNER_SIZE];
+    int include_image;
 
-    struct buffer snapshot; /* data of the first event; empty once sent */
-    int64_t snapshot_id;
+    struct buffer snapshot; /* data of the first event */
+    int64_t snapshot_id;    /* -1 once sent, or without */
     enum event_kind snapshot_kind;
 
-    struct event *event; /* the one handed out last */
-    atomic_int image;    /* enum image_stage; LOADING: `loaded` belongs to the task */
-    struct buffer loaded;
+    struct event *event; /* the one handed out last, or waiting for its image */
+    struct result_loader *loader;
+    struct buffer whole; /* data of the succeeded event with its image */
     int has_ended;
 };
-
-static void unref_stream(struct event_stream *stream)
-{
-    if (atomic_fetch_sub(&stream->refs, 1) != 1)
-        return;
-    http_waker_unref(stream->waker);
-    event_unref(stream->event);
-    buffer_finish(&stream->snapshot);
-    buffer_finish(&stream->loaded);
-    free(stream);
-}
 
 static void close_stream(void *state)
 {
     struct event_stream *stream = state;
     events_unsubscribe(stream->reader);
-    stream->reader = NULL;
-    unref_stream(stream);
+    result_loader_unref(stream->loader);
+    http_waker_unref(stream->waker);
+    event_unref(stream->event);
+    buffer_finish(&stream->snapshot);
+    buffer_finish(&stream->whole);
+    free(stream);
 }
 
 /* The job as the data of its state event: the job object with its id as `job` in front. */
-static enum pf_status put_state(struct buffer *out, struct api *api, const struct job *job,
-    int include_image, struct pf_error *err)
+static void put_state(struct buffer *out, const struct job *job, const struct job_view *view)
 {
     AUTO_BUFFER struct buffer object = BUFFER_INIT;
-    PF_TRY(api_put_job(&object, api, job, include_image, err));
+    job_put_json(&object, job, view);
+    if (object.status != PF_OK) {
+        out->status = object.status;
+        return;
+    }
     buffer_put_format(out, "{\"job\":\"%s\",", job->id);
     buffer_put(out, object.data + 1, object.size - 1);
-    return buffer_status(out, err);
 }
 
-/* On failure `loaded` stays empty: the event goes out without the image, its URL is in it. */
-static void load_image(struct executor_task *task)
+/* Without the image if it can't be had: its URL is in the event. */
+static void put_whole(struct event_stream *stream)
 {
-    struct event_stream *stream = (struct event_stream *)task;
-    AUTO_JOB struct job *job = NULL;
-    if (jobs_get(stream->api->jobs, stream->owner, stream->job, &job, NULL) != PF_OK ||
-        put_state(&stream->loaded, stream->api, job, 1, NULL) != PF_OK)
-        buffer_finish(&stream->loaded);
-    struct http_waker *waker = stream->waker;
-    atomic_store(&stream->image, IMAGE_LOADED);
-    http_waker_wake(waker);
-    unref_stream(stream);
-}
-
-/* Asks for the image; 0 when that can't be done. */
-static int start_loading(struct event_stream *stream)
-{
-    stream->task.run = load_image;
-    atomic_store(&stream->image, IMAGE_LOADING);
-    atomic_fetch_add(&stream->refs, 1);
-    if (http_run_task(stream->http, &stream->task, NULL) == PF_OK)
-        return 1;
-    atomic_fetch_sub(&stream->refs, 1);
-    atomic_store(&stream->image, IMAGE_NOT_WANTED);
-    return 0;
+    const struct job *job;
+    const struct buffer *base64;
+    if (!result_loader_get(stream->loader, &job, &base64))
+        return;
+    put_state(&stream->whole, job,
+        &(struct job_view){
+            .eta_ms = -1, .image_b64 = base64->data, .image_b64_size = base64->size});
+    if (stream->whole.status != PF_OK)
+        buffer_finish(&stream->whole);
 }
 
 static enum sse_result hand_out(struct event_stream *stream, struct sse_event *ret_event)
 {
     const struct event *event = stream->event;
-    *ret_event = (struct sse_event){
-        .id = event->id, .name = event->name, .data = event->data, .data_size = event->data_size};
-    if (event->kind == EVENT_SUCCEEDED && atomic_load(&stream->image) == IMAGE_LOADED &&
-        stream->loaded.size > 0) {
-        ret_event->data = stream->loaded.data;
-        ret_event->data_size = stream->loaded.size;
-    }
+    int has_image = stream->whole.size > 0;
+    *ret_event = (struct sse_event){.id = event->id,
+        .name = event->name,
+        .data = has_image ? stream->whole.data : event->data,
+        .data_size = has_image ? stream->whole.size : event->data_size};
     stream->has_ended = event_is_terminal(event);
     return SSE_EVENT;
 }
 
 static enum sse_result next_from_reader(struct event_stream *stream, struct sse_event *ret_event)
 {
-    if (atomic_load(&stream->image) == IMAGE_LOADING)
-        return SSE_PENDING;
-    if (atomic_load(&stream->image) == IMAGE_LOADED) /* the event has waited for it */
+    if (stream->loader) {
+        if (!result_loader_is_done(stream->loader))
+            return SSE_PENDING;
+        put_whole(stream);
         return hand_out(stream, ret_event);
+    }
     event_unref(stream->event);
     stream->event = NULL;
     switch (events_next(stream->reader, &stream->event)) {
@@ -125,9 +102,12 @@ static enum sse_result next_from_reader(struct event_stream *stream, struct sse_
     case EVENTS_HAVE:
         break;
     }
-    if (stream->event->kind == EVENT_SUCCEEDED && atomic_load(&stream->image) == IMAGE_WANTED &&
-        start_loading(stream))
-        return SSE_PENDING;
+    if (stream->event->kind == EVENT_SUCCEEDED && stream->include_image) {
+        stream->loader = result_loader_start(
+            stream->api, stream->http, stream->waker, stream->owner, stream->job);
+        if (stream->loader)
+            return next_from_reader(stream, ret_event);
+    }
     return hand_out(stream, ret_event);
 }
 
@@ -157,8 +137,7 @@ static struct event_stream *create_stream(
         free(stream);
         return NULL;
     }
-    atomic_init(&stream->refs, 1);
-    atomic_init(&stream->image, include_image ? IMAGE_WANTED : IMAGE_NOT_WANTED);
+    stream->include_image = include_image;
     stream->api = api;
     stream->http = http_server_of(request);
     stream->waker = waker;
@@ -206,8 +185,16 @@ static enum pf_status take_snapshot(struct event_stream *stream, struct pf_error
     AUTO_JOB struct job *job = snapshot.job;
     stream->snapshot_id = snapshot.last_id;
     stream->snapshot_kind = snapshot.kind;
-    PF_TRY(put_state(
-        &stream->snapshot, stream->api, job, atomic_load(&stream->image) == IMAGE_WANTED, err));
+    struct job_view view;
+    AUTO_BUFFER struct buffer base64 = BUFFER_INIT;
+    jobs_get_view(stream->api->jobs, job, &view);
+    if (stream->include_image && job->status == JOB_SUCCEEDED) {
+        PF_TRY(api_put_result(&base64, stream->api, job, err));
+        view.image_b64 = base64.data;
+        view.image_b64_size = base64.size;
+    }
+    put_state(&stream->snapshot, job, &view);
+    PF_TRY(buffer_status(&stream->snapshot, err));
     return subscribe(stream, snapshot.last_id, err);
 }
 

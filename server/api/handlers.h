@@ -28,6 +28,8 @@ void handle_ready(struct http_request *request, void *context);
 /* page.c */
 void handle_get_page(struct http_request *request, void *context);
 void handle_get_page_file(struct http_request *request, void *context);
+/* images_edits.c */
+void handle_edit_image(struct http_request *request, void *context);
 /* contract.c */
 void handle_get_openapi(struct http_request *request, void *context);
 
@@ -41,6 +43,10 @@ void api_respond_job(struct http_request *request, struct api *api, int status,
 /* Appends the job object. The image comes from disk: not on the HTTP thread when include_image. */
 PF_MUST_CHECK enum pf_status api_put_job(struct buffer *out, struct api *api, const struct job *job,
     int include_image, struct pf_error *err);
+
+/* Appends the result's bytes as base64. Reads from disk. PF_CONFLICT: not succeeded. */
+PF_MUST_CHECK enum pf_status api_put_result(
+    struct buffer *out, struct api *api, const struct job *job, struct pf_error *err);
 
 /* Answers with the stream of a job's events above after_id; 0: all there are. */
 void api_respond_events(struct http_request *request, struct api *api, const char *job,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* POST /v1/jobs. Accepting is one step for all three forms of the answer: 202 at once, the finished
- * job (Prefer: wait), or the event stream (Accept: text/event-stream). A submission that comes
- * while the model is still loading waits for it: the model's own defaults are part of the job. */
+ * job (Prefer: wait), or the event stream (Accept: text/event-stream). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,72 +8,7 @@
 #include "base/clock.h"
 #include "server/api/handlers.h"
 #include "server/api/submission.h"
-#include "server/http/log.h"
-
-enum { LOADING_POLL_MS = 200 };
-
-/* ---- while the model loads ---- */
-
-struct loading_wait {
-    struct api *api;
-    int64_t give_up_ms;
-};
-
-static void create_job(struct http_request *request, struct api *api, int64_t give_up_ms);
-
-static int never_ready(void *state)
-{
-    (void)state;
-    return 0;
-}
-
-static void try_again(struct http_request *request, void *state)
-{
-    struct loading_wait *wait = state;
-    create_job(request, wait->api, wait->give_up_ms);
-}
-
-static void wait_for_model(struct http_request *request, struct api *api, int64_t give_up_ms)
-{
-    struct loading_wait *wait = malloc(sizeof *wait);
-    if (!wait) {
-        http_fail(request, PROBLEM_UNAVAILABLE, NULL, "out of memory");
-        return;
-    }
-    *wait = (struct loading_wait){api, give_up_ms};
-    http_defer(request, &(struct http_deferral){.state = wait,
-                            .is_ready = never_ready,
-                            .answer = try_again,
-                            .close = free,
-                            .until_ms = clock_monotonic_ms() + LOADING_POLL_MS});
-}
-
-/* Whether jobs can be taken now. 0: answered, or deferred. */
-static int check_service(struct http_request *request, struct api *api, int64_t give_up_ms)
-{
-    char message[PF_ERROR_MESSAGE_MAX];
-    enum workers_readiness readiness = workers_get_readiness(api->workers, message);
-    if (atomic_load(&api->draining) || readiness == WORKERS_DRAINED) {
-        http_add_header(request, "Retry-After", "10");
-        http_fail(request, PROBLEM_UNAVAILABLE, NULL, "the server is shutting down");
-        return 0;
-    }
-    if (readiness == WORKERS_ALL_BROKEN) {
-        http_add_header(request, "Retry-After", "30");
-        http_fail(
-            request, PROBLEM_UNAVAILABLE, NULL, "no worker can load the model: %.300s", message);
-        return 0;
-    }
-    if (api_get_model(api))
-        return 1;
-    if (clock_monotonic_ms() < give_up_ms) {
-        wait_for_model(request, api, give_up_ms);
-        return 0;
-    }
-    http_add_header(request, "Retry-After", "5");
-    http_fail(request, PROBLEM_UNAVAILABLE, NULL, "the model is loading");
-    return 0;
-}
+#include "server/api/submit.h"
 
 /* ---- Prefer: wait ---- */
 
@@ -171,36 +105,6 @@ static int read_preferences(
     return 1;
 }
 
-static int read_idempotency_key(struct http_request *request, const char **ret_key)
-{
-    *ret_key = http_header(request, "Idempotency-Key");
-    if (!*ret_key)
-        return 1;
-    size_t size = strlen(*ret_key), plain = 0;
-    while (plain < size && (*ret_key)[plain] > ' ' && (*ret_key)[plain] < 0x7f)
-        plain++;
-    if (size > 0 && size <= API_IDEMPOTENCY_KEY_MAX && plain == size)
-        return 1;
-    http_fail(request, PROBLEM_INVALID, "Idempotency-Key",
-        "Idempotency-Key: expected 1 to %d visible ASCII characters", API_IDEMPOTENCY_KEY_MAX);
-    return 0;
-}
-
-static void fail_submission(
-    struct http_request *request, struct api *api, const struct pf_error *error)
-{
-    if (error->status == PF_CONFLICT) {
-        http_fail(request, PROBLEM_UNPROCESSABLE, "Idempotency-Key", "%s", error->message);
-    } else if (error->status == PF_IO) {
-        /* Disk full or broken: the client may come back, the reason is for the log. */
-        log_line(LOG_LEVEL_ERROR, error->message, LOG_TEXT("request_id", http_request_id(request)));
-        http_add_header(request, "Retry-After", "30");
-        http_fail(request, PROBLEM_UNAVAILABLE, NULL, "the job could not be stored");
-    } else {
-        api_fail_jobs(request, api, error);
-    }
-}
-
 static void respond_accepted(struct http_request *request, struct api *api, const struct job *job,
     int64_t wait_s, int include_image)
 {
@@ -228,12 +132,11 @@ static void create_job(struct http_request *request, struct api *api, int64_t gi
     AUTO_JOB struct job *job = NULL;
     const char *key;
     if (!read_preferences(request, api, &wait_s, &include_image) ||
-        !read_idempotency_key(request, &key) || !check_service(request, api, give_up_ms))
+        !submit_read_key(request, &key) || !submit_is_open(request, api, give_up_ms, create_job))
         return;
     if (submission_read(&submission, http_form(request), &api->options, api_get_model(api),
             &failure) != PF_OK) {
-        http_fail(request, failure.kind, failure.param[0] ? failure.param : NULL, "%s",
-            failure.error.message);
+        submit_fail_form(request, &failure);
         submission_finish(&submission);
         return;
     }
@@ -242,7 +145,7 @@ static void create_job(struct http_request *request, struct api *api, int64_t gi
     enum pf_status status = jobs_submit(api->jobs, &submission.spec, &job, &is_replayed, &err);
     submission_finish(&submission);
     if (status != PF_OK) {
-        fail_submission(request, api, &err);
+        submit_fail(request, api, &err);
         return;
     }
     http_release_body(request);

@@ -56,6 +56,15 @@ static enum pf_status read_result(
     return PF_OK;
 }
 
+enum pf_status api_put_result(
+    struct buffer *out, struct api *api, const struct job *job, struct pf_error *err)
+{
+    AUTO_BUFFER struct buffer bytes = BUFFER_INIT;
+    PF_TRY(read_result(&bytes, api, job, err));
+    buffer_put_base64(out, bytes.data, bytes.size);
+    return buffer_status(out, err);
+}
+
 enum pf_status api_put_job(struct buffer *out, struct api *api, const struct job *job,
     int include_image, struct pf_error *err)
 {
@@ -63,10 +72,7 @@ enum pf_status api_put_job(struct buffer *out, struct api *api, const struct job
     struct job_view view;
     jobs_get_view(api->jobs, job, &view);
     if (include_image && job->status == JOB_SUCCEEDED) {
-        AUTO_BUFFER struct buffer bytes = BUFFER_INIT;
-        PF_TRY(read_result(&bytes, api, job, err));
-        buffer_put_base64(&base64, bytes.data, bytes.size);
-        PF_TRY(buffer_status(&base64, err));
+        PF_TRY(api_put_result(&base64, api, job, err));
         view.image_b64 = base64.data;
         view.image_b64_size = base64.size;
     }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/api/submission.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/jdoc.h"
 #include "base/utf8.h"
-#include "pipeline/image/image.h"
 
 void submission_finish(struct submission *submission)
 {
@@ -118,120 +119,64 @@ static const struct {
     {"metadata", set_metadata},
 };
 
-static enum pf_status read_text_part(
-    struct submission *submission, const struct multipart_part *part, struct pf_error *err)
+static enum pf_status read_text_part(struct submission *submission,
+    const struct multipart_part *part, const char *name, struct pf_error *err)
 {
     if (part->is_file)
         return pf_fail(err, PF_INVALID, "%s is sent as a file, expected a text field", part->name);
     if (strlen(part->data.data) != part->data.size)
         return pf_fail(err, PF_INVALID, "%s holds a zero byte", part->name);
     for (size_t i = 0; i < COUNT_OF(text_fields); i++)
-        if (strcmp(part->name, text_fields[i].name) == 0)
+        if (strcmp(name, text_fields[i].name) == 0)
             return text_fields[i].set(submission, part, err);
-    return params_set_text(&submission->spec.params, part->name, part->data.data, err);
+    return params_set_text(&submission->spec.params, name, part->data.data, err);
 }
 
 /* ---- images ---- */
 
-static enum pf_status read_image_part(const struct multipart_part *part,
-    const struct api_options *options, struct jobs_image *ret_image, struct image_info *ret_info,
+static enum pf_status read_image_part(const struct submission *submission,
+    const struct multipart_part *part, struct jobs_image *ret_image, struct image_info *ret_info,
     struct submission_failure *failure)
 {
-    struct pf_error *err = &failure->error;
     struct image_limits limits = IMAGE_LIMITS_DEFAULT;
-    limits.max_pixels = options->max_pixels;
-    failure->kind = PROBLEM_INVALID;
+    limits.max_pixels = submission->options->max_pixels;
     if (!part->is_file)
-        return pf_fail(err, PF_INVALID, "%s is sent as text, expected a file", part->name);
+        return submission_fail(failure, PROBLEM_INVALID, part->name,
+            "%s is sent as text, expected a file", part->name);
     if (part->data.size == 0)
-        return pf_fail(err, PF_INVALID, "%s is an empty file", part->name);
+        return submission_fail(
+            failure, PROBLEM_INVALID, part->name, "%s is an empty file", part->name);
     struct pf_error why = PF_ERROR_INIT;
-    if (image_probe(part->data.data, part->data.size, &limits, ret_info, &why) != PF_OK) {
-        failure->kind = why.status == PF_UNSUPPORTED ? PROBLEM_UNSUPPORTED_MEDIA
-                        : why.status == PF_NOMEM     ? PROBLEM_UNAVAILABLE
-                                                     : PROBLEM_UNPROCESSABLE;
-        return pf_fail(err, why.status, "%s: %.400s", part->name, why.message);
-    }
+    enum pf_status status = image_probe(part->data.data, part->data.size, &limits, ret_info, &why);
+    if (status != PF_OK)
+        return submission_fail(failure,
+            status == PF_UNSUPPORTED ? PROBLEM_UNSUPPORTED_MEDIA
+            : status == PF_NOMEM     ? PROBLEM_UNAVAILABLE
+                                     : PROBLEM_UNPROCESSABLE,
+            part->name, "%s: %.400s", part->name, why.message);
     *ret_image = (struct jobs_image){.bytes = part->data.data, .size = part->data.size};
     return PF_OK;
 }
 
 /* ---- the whole ---- */
 
-static enum pf_status read_part(struct submission *submission, const struct multipart_part *part,
-    const struct api_options *options, struct image_info infos[2],
-    struct submission_failure *failure)
+enum pf_status submission_fail(struct submission_failure *failure, enum problem_kind kind,
+    const char *param, const char *fmt, ...)
 {
-    struct jobs_spec *spec = &submission->spec;
-    if (strcmp(part->name, "image") == 0)
-        return read_image_part(part, options, &spec->image, &infos[0], failure);
-    if (strcmp(part->name, "mask") == 0)
-        return read_image_part(part, options, &spec->mask, &infos[1], failure);
-    enum pf_status status = read_text_part(submission, part, &failure->error);
-    if (status == PF_OK)
-        return PF_OK;
-    failure->kind = status == PF_NOMEM ? PROBLEM_UNAVAILABLE : PROBLEM_INVALID;
-    if (status == PF_NOT_FOUND) { /* said better than by the table */
-        failure->error = (struct pf_error)PF_ERROR_INIT;
-        return pf_fail(&failure->error, PF_INVALID, "there is no field '%s'", part->name);
-    }
-    return status;
+    failure->kind = kind;
+    snprintf(failure->param, sizeof failure->param, "%s", param);
+    failure->error.status = PF_INVALID;
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(failure->error.message, sizeof failure->error.message, fmt, args);
+    va_end(args);
+    return PF_INVALID;
 }
 
-static enum pf_status read_parts(struct submission *submission, const struct multipart *form,
-    const struct api_options *options, struct image_info infos[2],
-    struct submission_failure *failure)
+void submission_begin(
+    struct submission *submission, const struct api_options *options, const struct api_model *model)
 {
-    for (size_t i = 0; i < multipart_count(form); i++) {
-        const struct multipart_part *part = multipart_get(form, i);
-        memcpy(failure->param, part->name, sizeof part->name);
-        for (size_t before = 0; before < i; before++)
-            if (strcmp(multipart_get(form, before)->name, part->name) == 0)
-                return pf_fail(
-                    &failure->error, PF_INVALID, "the field '%s' is given twice", part->name);
-        PF_TRY(read_part(submission, part, options, infos, failure));
-    }
-    failure->param[0] = 0;
-    return PF_OK;
-}
-
-static enum pf_status fail_whole(
-    struct submission_failure *failure, const char *param, const char *message)
-{
-    strcpy(failure->param, param);
-    return pf_fail(&failure->error, PF_INVALID, "%s", message);
-}
-
-/* What only all fields together tell. */
-static enum pf_status check_whole(const struct jobs_spec *spec, const struct image_info infos[2],
-    struct submission_failure *failure)
-{
-    failure->kind = PROBLEM_INVALID;
-    if (!spec->image.bytes)
-        return fail_whole(failure, "image", "image is missing: the file to fix");
-    int is_blind = spec->auxiliary == JOB_AUXILIARY_AUTO ||
-                   (spec->auxiliary_prompt && *spec->auxiliary_prompt);
-    if (!*spec->instruction && !is_blind)
-        return fail_whole(failure, "instruction",
-            "instruction is missing: say what to do, or give an auxiliary_prompt");
-    if (spec->params.guidance_region == GUIDANCE_REGION_MASK && !spec->mask.bytes)
-        return fail_whole(failure, "mask", "guidance_region 'mask' needs a mask");
-    if (spec->mask.bytes &&
-        (infos[0].width != infos[1].width || infos[0].height != infos[1].height)) {
-        strcpy(failure->param, "mask");
-        return pf_fail(&failure->error, PF_INVALID,
-            "mask has %dx%d pixels, the image %dx%d: they must be equal", infos[1].width,
-            infos[1].height, infos[0].width, infos[0].height);
-    }
-    return PF_OK;
-}
-
-enum pf_status submission_read(struct submission *submission, const struct multipart *form,
-    const struct api_options *options, const struct api_model *model,
-    struct submission_failure *ret_failure)
-{
-    struct image_info infos[2] = {{0}, {0}};
-    *ret_failure = (struct submission_failure){.kind = PROBLEM_INVALID};
+    *submission = (struct submission){.options = options, .model = model};
     submission->spec = (struct jobs_spec){
         .owner = "",
         .priority = JOB_INTERACTIVE,
@@ -240,8 +185,71 @@ enum pf_status submission_read(struct submission *submission, const struct multi
         .model = model->id,
     };
     params_init(&submission->spec.params);
-    PF_TRY(read_parts(submission, form, options, infos, ret_failure));
-    PF_TRY(check_whole(&submission->spec, infos, ret_failure));
-    params_apply_defaults(&submission->spec.params, &model->defaults);
+}
+
+enum pf_status submission_take(struct submission *submission, const struct multipart_part *part,
+    const char *name, struct submission_failure *failure)
+{
+    struct jobs_spec *spec = &submission->spec;
+    if (strcmp(name, "image") == 0)
+        return read_image_part(submission, part, &spec->image, &submission->image, failure);
+    if (strcmp(name, "mask") == 0)
+        return read_image_part(submission, part, &spec->mask, &submission->mask, failure);
+    struct pf_error err = PF_ERROR_INIT;
+    enum pf_status status = read_text_part(submission, part, name, &err);
+    if (status == PF_OK)
+        return PF_OK;
+    if (status == PF_NOT_FOUND)
+        return submission_fail(
+            failure, PROBLEM_INVALID, part->name, "there is no field '%s'", part->name);
+    return submission_fail(failure, status == PF_NOMEM ? PROBLEM_UNAVAILABLE : PROBLEM_INVALID,
+        part->name, "%s", err.message);
+}
+
+enum pf_status submission_check_names(
+    const struct multipart *form, struct submission_failure *failure)
+{
+    for (size_t i = 0; i < multipart_count(form); i++)
+        for (size_t before = 0; before < i; before++)
+            if (strcmp(multipart_get(form, before)->name, multipart_get(form, i)->name) == 0)
+                return submission_fail(failure, PROBLEM_INVALID, multipart_get(form, i)->name,
+                    "the field '%s' is given twice", multipart_get(form, i)->name);
     return PF_OK;
+}
+
+enum pf_status submission_end(struct submission *submission, struct submission_failure *failure)
+{
+    struct jobs_spec *spec = &submission->spec;
+    const struct image_info *image = &submission->image, *mask = &submission->mask;
+    if (!spec->image.bytes)
+        return submission_fail(
+            failure, PROBLEM_INVALID, "image", "image is missing: the file to fix");
+    int is_blind = spec->auxiliary == JOB_AUXILIARY_AUTO ||
+                   (spec->auxiliary_prompt && *spec->auxiliary_prompt);
+    if (!*spec->instruction && !is_blind)
+        return submission_fail(failure, PROBLEM_INVALID, "instruction",
+            "instruction is missing: say what to do, or give an auxiliary_prompt");
+    if (spec->params.guidance_region == GUIDANCE_REGION_MASK && !spec->mask.bytes)
+        return submission_fail(
+            failure, PROBLEM_INVALID, "mask", "guidance_region 'mask' needs a mask");
+    if (spec->mask.bytes && (image->width != mask->width || image->height != mask->height))
+        return submission_fail(failure, PROBLEM_INVALID, "mask",
+            "mask has %dx%d pixels, the image %dx%d: they must be equal", mask->width, mask->height,
+            image->width, image->height);
+    params_apply_defaults(&spec->params, &submission->model->defaults);
+    return PF_OK;
+}
+
+enum pf_status submission_read(struct submission *submission, const struct multipart *form,
+    const struct api_options *options, const struct api_model *model,
+    struct submission_failure *ret_failure)
+{
+    *ret_failure = (struct submission_failure){.kind = PROBLEM_INVALID};
+    submission_begin(submission, options, model);
+    PF_TRY(submission_check_names(form, ret_failure));
+    for (size_t i = 0; i < multipart_count(form); i++) {
+        const struct multipart_part *part = multipart_get(form, i);
+        PF_TRY(submission_take(submission, part, part->name, ret_failure));
+    }
+    return submission_end(submission, ret_failure);
 }

@@ -91,6 +91,7 @@ void http_fail_error(struct http_request *request, const char *param, const stru
  * callback; it may be called from any thread, at any time. NULL when out of memory. */
 struct http_waker;
 struct http_waker *http_waker_create(struct http_request *request);
+struct http_waker *http_waker_ref(struct http_waker *waker);
 void http_waker_unref(struct http_waker *waker); /* takes NULL */
 void http_waker_wake(void *waker);
 

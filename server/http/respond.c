@@ -195,6 +195,12 @@ struct http_waker *http_waker_create(struct http_request *request)
     return suspension ? (struct http_waker *)(void *)suspension_ref(suspension) : NULL;
 }
 
+struct http_waker *http_waker_ref(struct http_waker *waker)
+{
+    suspension_ref((struct suspension *)(void *)waker);
+    return waker;
+}
+
 void http_waker_unref(struct http_waker *waker)
 {
     suspension_unref((struct suspension *)(void *)waker);

@@ -1,0 +1,25 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# npm_test.sh FILE.test.mjs…: runs tests that need this folder's npm packages, and installs these first, as
+# locked. Skips (exit status 77) without npm, and, outside of CI, when the packages can't be had.
+set -eu
+cd "$(dirname "$0")"
+
+skip() {
+    echo "SKIPPED: $1"
+    exit 77
+}
+command -v node > /dev/null || skip "there is no node"
+command -v npm > /dev/null || skip "there is no npm"
+
+exec 9> .npm.lock
+flock 9
+if ! cmp -s package-lock.json node_modules/.installed-lock; then
+    if ! npm ci --no-audit --no-fund --ignore-scripts --loglevel=error; then
+        [ -z "${CI:-}" ] || exit 1
+        skip "the npm packages can't be installed"
+    fi
+    cp package-lock.json node_modules/.installed-lock
+fi
+exec 9>&-
+exec node --test "$@"

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// The unmodified `openai` package edits images here.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import OpenAI, { toFile } from 'openai';
+import { Service, png, poll } from './service.mjs';
+
+let service, client;
+before(async () => {
+  service = await Service.start();
+  client = new OpenAI({ baseURL: service.url + '/v1', apiKey: 'none', maxRetries: 0 });
+});
+after(() => service.stop());
+
+const photo = (bytes = png(12, 8)) => toFile(bytes, 'photo.png', { type: 'image/png' });
+
+test('images.edit', async () => {
+  const image = png(12, 8);
+  const answer = await client.images.edit({ image: await photo(image), prompt: 'remove the haze', model: 'fake' });
+  assert.equal(answer.data.length, 1);
+  assert.deepEqual(Buffer.from(answer.data[0].b64_json, 'base64'), image);
+  assert.equal(answer.output_format, 'png');
+  assert.equal(answer.size, '12x8');
+  assert.ok(Math.abs(answer.created - Date.now() / 1000) < 60);
+  assert.equal(answer.usage.total_tokens, 0);
+});
+
+test('n images with seeds that follow one another; own fields ride along', async () => {
+  const answer = await client.images.edit({ image: [await photo()], prompt: 'step-ms=1', n: 3, size: '12x8',
+    response_format: 'b64_json', steps: 4, seed: 9007199254740990, user: 'somebody "else"' });
+  assert.equal(answer.data.length, 3);
+  const { data } = await (await service.fetch('/v1/jobs?limit=3')).json();
+  assert.deepEqual(data.map((job) => job.parameters.seed), [0, 9007199254740991, 9007199254740990]);
+  assert.ok(data.every((job) => job.parameters.steps === 4 && job.metadata.user === 'somebody "else"'));
+});
+
+test('response_format url; output_format and output_compression; a mask', async () => {
+  const answer = await client.images.edit({ image: await photo(), mask: await photo(), prompt: 'x',
+    response_format: 'url', output_format: 'webp', output_compression: 55, background: 'auto', quality: 'auto' });
+  assert.equal((await fetch(answer.data[0].url)).status, 200);
+  const [job] = (await (await service.fetch('/v1/jobs?limit=1')).json()).data;
+  assert.equal(job.parameters.output_format, 'webp');
+  assert.equal(job.parameters.output_quality, 55);
+  assert.equal(job.parameters.guidance_region, 'mask');
+});
+
+test('streaming with partial images', async () => {
+  const image = png(12, 8);
+  const stream = await client.images.edit({ image: await photo(image), prompt: 'x', stream: true, partial_images: 3, steps: 6 });
+  const events = [];
+  for await (const event of stream) events.push(event);
+  const partial = events.slice(0, -1);
+  assert.ok(partial.length >= 1 && partial.length <= 3);
+  partial.forEach((event, i) => {
+    assert.equal(event.type, 'image_edit.partial_image');
+    assert.equal(event.partial_image_index, i);
+    assert.equal(Buffer.from(event.b64_json, 'base64').subarray(1, 4).toString(), 'PNG');
+  });
+  const last = events.at(-1);
+  assert.equal(last.type, 'image_edit.completed');
+  assert.deepEqual(Buffer.from(last.b64_json, 'base64'), image);
+  assert.equal(last.size, '12x8');
+});
+
+test('errors have the SDK\'s types, codes and params', async () => {
+  const refused = async (fields, kind, status, param) => {
+    const error = await client.images.edit({ image: await photo(), prompt: 'x', ...fields }).then(
+      () => assert.fail('was taken'), (caught) => caught);
+    assert.ok(error instanceof kind, `${error}`);
+    assert.equal(error.status, status);
+    if (param) assert.equal(error.param, param);
+    assert.match(error.requestID, /^[0-9a-f]{32}$/);
+    return error;
+  };
+  await refused({ prompt: '' }, OpenAI.BadRequestError, 400, 'instruction');
+  await refused({ size: '1024x1024' }, OpenAI.BadRequestError, 400, 'size');
+  await refused({ n: 11 }, OpenAI.BadRequestError, 400, 'n');
+  await refused({ n: 2, stream: true }, OpenAI.BadRequestError, 400, 'n');
+  await refused({ partial_images: 1 }, OpenAI.BadRequestError, 400, 'partial_images');
+  await refused({ quality: 'high' }, OpenAI.BadRequestError, 400, 'quality');
+  await refused({ background: 'transparent' }, OpenAI.BadRequestError, 400, 'background');
+  await refused({ colour: 'red' }, OpenAI.BadRequestError, 400, 'colour');
+  await refused({ instruction: 'x' }, OpenAI.BadRequestError, 400, 'instruction');
+  await refused({ model: 'gpt-image-1' }, OpenAI.NotFoundError, 404, 'model');
+  await refused({ image: await toFile(Buffer.from('no image'), 'a.png') }, OpenAI.APIError, 415, 'image');
+  const error = await refused({ prompt: 'fail' }, OpenAI.BadRequestError, 400, 'image');
+  assert.equal(error.type, 'invalid_request_error');
+  assert.match(error.message, /the script says so/);
+  const inside = await refused({ prompt: 'internal' }, OpenAI.InternalServerError, 500);
+  assert.ok(!inside.message.includes('shadow'));
+});
+
+test('an error in mid-stream is thrown', async () => {
+  const stream = await client.images.edit({ image: await photo(), prompt: 'fail', stream: true });
+  await assert.rejects(async () => { for await (const event of stream) assert.fail(event.type); }, /the script says so/);
+});
+
+test('a caller that gives up takes its job with it', async () => {
+  const controller = new AbortController();
+  const asked = client.images.edit({ image: await photo(), prompt: 'hold' }, { signal: controller.signal });
+  const job = await poll(async () => (await (await service.fetch('/v1/jobs?status=running')).json()).data[0]);
+  controller.abort();
+  await assert.rejects(asked, OpenAI.APIUserAbortError);
+  assert.equal((await service.until(job.id)).status, 'cancelled');
+
+  const patience = new OpenAI({ baseURL: service.url + '/v1', apiKey: 'none', timeout: 500, maxRetries: 0 });
+  await assert.rejects(patience.images.edit({ image: await photo(), prompt: 'hold' }), OpenAI.APIConnectionTimeoutError);
+
+  const stream = await client.images.edit({ image: await photo(), prompt: 'step-ms=50', steps: 1000, stream: true, partial_images: 3 });
+  const running = await poll(async () => (await (await service.fetch('/v1/jobs?status=running')).json()).data[0]);
+  stream.controller.abort();
+  assert.equal((await service.until(running.id)).status, 'cancelled');
+});
+
+test('the SDK retries a full queue when told to', async () => {
+  const small = await Service.start({ args: ['--max-queued', '1', '--max-runs', '1'] });
+  try {
+    const held = [];
+    for (let i = 0; i < 2; i++) {
+      held.push(await small.submit({ instruction: 'hold' }));
+      if (i === 0) await small.until(held[0].id, (job) => job.status === 'running');
+    }
+    const retrying = new OpenAI({ baseURL: small.url + '/v1', apiKey: 'none', maxRetries: 4 });
+    const asked = retrying.images.edit({ image: await photo(), prompt: 'x' });
+    await poll(() => small.log.includes('"status":429'));
+    for (const job of held) await small.fetch(job.urls.cancel, { method: 'POST' });
+    assert.equal((await asked).data.length, 1);
+  } finally {
+    await small.stop();
+  }
+});
+
+test('models.list and models.retrieve', async () => {
+  const models = [];
+  for await (const model of client.models.list()) models.push(model.id);
+  assert.deepEqual(models, ['fake']);
+  assert.equal((await client.models.retrieve('fake')).owned_by, 'promptfix');
+});
