@@ -58,7 +58,7 @@ struct hub {
 };
 
 static const char *const kind_names[] = {
-    "queued", "started", "step", "preview", "succeeded", "failed", "cancelled"};
+    "queued", "started", "step", "preview", "job", "succeeded", "failed", "cancelled", "completed"};
 
 const char *event_kind_name(enum event_kind kind)
 {
@@ -345,6 +345,15 @@ int64_t hub_next_id(struct hub *hub, const char *job)
     return id;
 }
 
+void hub_skip_to(struct hub *hub, const char *job, int64_t id)
+{
+    pthread_mutex_lock(&hub->lock);
+    struct channel *channel = find_channel(hub, job);
+    if (channel && channel->next_id < id)
+        channel->next_id = id;
+    pthread_mutex_unlock(&hub->lock);
+}
+
 void hub_drop_channel(struct hub *hub, const char *job)
 {
     pthread_mutex_lock(&hub->lock);
@@ -380,7 +389,7 @@ static enum pf_status reserve_event(
     if (kind == EVENT_PREVIEW && channel->preview_count == EVENTS_CHANNEL_PREVIEWS_MAX)
         remove_oldest(hub, channel, EVENT_PREVIEW);
     if (channel->count >= EVENTS_CHANNEL_MAX)
-        remove_oldest(hub, channel, EVENT_STEP);
+        remove_oldest(hub, channel, kind == EVENT_JOB ? EVENT_JOB : EVENT_STEP);
     if (channel->count < channel->capacity)
         return PF_OK;
     size_t capacity = channel->capacity ? channel->capacity * 2 : CHANNEL_FIRST_CAPACITY;

@@ -2,7 +2,8 @@
 #ifndef SERVER_JOBS_EVENTS_H
 #define SERVER_JOBS_EVENTS_H
 
-/* The event hub: for each job a channel of numbered events, and the readers that follow it.
+/* The event hub: for each job or batch a channel of numbered events, and the readers that follow
+ * it.
  *
  * Readers pull. A reader takes events one by one with events_next(); when there is none it is told
  * EVENTS_PENDING, and its wake callback is then called exactly once, as soon as there is something
@@ -30,9 +31,11 @@ enum event_kind {
     EVENT_STARTED,
     EVENT_STEP,
     EVENT_PREVIEW,
+    EVENT_JOB, /* a job of a batch changed state; see batch.h */
     EVENT_SUCCEEDED,
     EVENT_FAILED,
     EVENT_CANCELLED,
+    EVENT_COMPLETED, /* a batch */
 };
 
 enum {
@@ -105,6 +108,8 @@ PF_MUST_CHECK enum pf_status hub_publish(struct hub *hub, const char *job,
 
 /* Id the next event of a channel will have; 0 without a channel. */
 int64_t hub_next_id(struct hub *hub, const char *job);
+/* The next event gets at least this id. */
+void hub_skip_to(struct hub *hub, const char *job, int64_t id);
 
 /* Follows a channel from the first event with an id above after_id (0: all that is kept). The
  * reader is one reference of the caller, ended by events_unsubscribe(). PF_NOT_FOUND: no channel

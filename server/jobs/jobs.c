@@ -56,14 +56,17 @@ enum pf_status jobs_add_live(
     if (!live)
         return pf_fail(err, PF_NOMEM, "no memory for a job");
     PF_TRY(queue_prepare(&jobs->queue, &live->item, job, err));
-    if (job_wants_auxiliary(job)) {
-        enum pf_status status = jobs_add_question(jobs, live, job, err);
-        if (status != PF_OK) {
-            queue_release(&jobs->queue, &live->item);
-            return status;
-        }
-    }
     live->job = job;
+    enum pf_status status = PF_OK;
+    if (job_wants_auxiliary(job))
+        status = jobs_add_question(jobs, live, job, err);
+    if (status == PF_OK)
+        status = jobs_join_batch(jobs, live, err);
+    if (status != PF_OK) {
+        jobs_end_question(jobs, live);
+        queue_release(&jobs->queue, &live->item);
+        return status;
+    }
     struct live **bucket = bucket_of(jobs, job->id);
     live->next_in_bucket = *bucket;
     *bucket = live;
@@ -217,6 +220,7 @@ static void apply_move(struct jobs *jobs, struct live *live, struct job *next, c
     if (next->status == JOB_SUCCEEDED)
         estimate_add_run(&jobs->estimate, next->params.steps, next->finished_ms - next->started_ms);
     jobs_publish_state(jobs, live, reason);
+    jobs_move_in_batch(jobs, live, job->status);
     job_unref(job);
     if (job_is_terminal(next))
         jobs_remove_live(jobs, live);

@@ -28,7 +28,8 @@ struct jobs;
 struct jobs_options {
     const char *data_dir;         /* made (mode 0700) when absent: jobs.db, spool/ */
     int in_memory;                /* rows in memory; blobs still go to data_dir/spool */
-    int64_t max_queued;           /* then jobs_submit() is PF_BUSY */
+    int64_t max_queued;           /* interactive jobs; then jobs_submit() is PF_BUSY */
+    int64_t max_queued_batch;     /* jobs of priority batch */
     int64_t max_queued_per_owner; /* 0: no bound of its own */
     int64_t max_attempts;
     int64_t result_ttl_ms;      /* kept after the end */
@@ -37,7 +38,7 @@ struct jobs_options {
     int64_t idle_channels_max;  /* finished jobs whose steps can still be replayed */
 };
 
-/* The documented defaults: 256, 0, 3, 1 h, 24 h, 60 s, 256. data_dir stays NULL. */
+/* The documented defaults: 256, 4096, 0, 3, 1 h, 24 h, 60 s, 256. data_dir stays NULL. */
 void jobs_options_init(struct jobs_options *options);
 
 /* Opens the store and recovers: queued jobs stay queued, running ones are queued again (failed when
@@ -57,7 +58,6 @@ struct jobs_image {
 /* A checked request; everything is copied. */
 struct jobs_spec {
     const char *owner; /* "" without keys */
-    const char *batch; /* id of its batch, or NULL */
     enum job_priority priority;
     const char *instruction;
     enum job_auxiliary auxiliary;

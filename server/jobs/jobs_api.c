@@ -174,6 +174,9 @@ enum pf_status jobs_remove(
     AUTO_JOB struct job *job = NULL;
     PF_TRY(jobs_cancel(jobs, owner, id, &job, err));
     PF_TRY(jobs->store->ops->remove(jobs->store, id, err));
+    pthread_mutex_lock(&jobs->state_lock);
+    jobs_leave_batch(jobs, job);
+    pthread_mutex_unlock(&jobs->state_lock);
     remove_blobs(jobs, job);
     hub_drop_channel(jobs->hub, id);
     return PF_OK;

@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 
+#include "server/jobs/batch.h"
 #include "server/jobs/blobs.h"
 #include "server/jobs/estimate.h"
 #include "server/jobs/events.h"
@@ -26,10 +27,18 @@ enum {
     JOBS_STATE_EVENTS = 8,     /* and for the states of one attempt, beside steps and previews */
 };
 
+/* A batch with jobs queued or running. */
+struct live_batch {
+    struct live_batch *next;
+    struct batch sum;
+    int64_t open; /* live jobs */
+};
+
 /* A job queued or running. */
 struct live {
     struct live *next_in_bucket;
-    struct job *job; /* present state */
+    struct job *job;          /* present state */
+    struct live_batch *batch; /* NULL: in none */
     struct queue_item item;
     int64_t told_position;                 /* in the last queued event */
     int64_t step_attempt, step_elapsed_ms; /* of the last step reported */
@@ -53,7 +62,8 @@ struct jobs {
     struct live *buckets[JOBS_BUCKETS];
     struct queue queue;
     struct queue questions; /* jobs whose auxiliary prompt nobody asks for yet; held in `queue` */
-    int64_t arriving;       /* submissions being written; they count as queued */
+    struct live_batch *batches;
+    int64_t arriving[JOB_PRIORITY_COUNT]; /* being written; they count as queued */
     int64_t running;
     int64_t last_sequence;
     int64_t slots;
@@ -98,6 +108,21 @@ PF_MUST_CHECK enum pf_status jobs_retry(struct jobs *jobs, struct live *live, in
 /* Sets finished_ms, expires_ms and the status on a copy. */
 void jobs_set_ended(const struct jobs *jobs, struct job *next, enum job_status status);
 void jobs_set_failure(struct job *next, const char *code, const char *message, const char *field);
+
+/* Batches; state_lock is held. */
+struct live_batch *jobs_find_batch(struct jobs *jobs, const char *id);
+/* Finds or makes the batch of a job going live, and counts it in. PF_NOMEM. */
+PF_MUST_CHECK enum pf_status jobs_join_batch(
+    struct jobs *jobs, struct live *live, struct pf_error *err);
+/* After the job moved from status `from`: counts, tells, and ends the batch with its last job. */
+void jobs_move_in_batch(struct jobs *jobs, struct live *live, enum job_status from);
+/* An ended job of the batch is removed altogether. */
+void jobs_leave_batch(struct jobs *jobs, const struct job *job);
+/* The live job is freed (the service closes). */
+void jobs_free_batches(struct jobs *jobs);
+/* The first event id of a batch's channel opened now: beyond all that an earlier life can have
+ * used. */
+int64_t jobs_batch_first_id(const struct batch *batch);
 
 /* Publishes; a channel that has no memory for its event is dropped, so that its readers come back.
  * state_lock is held. */

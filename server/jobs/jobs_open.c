@@ -18,6 +18,7 @@ void jobs_options_init(struct jobs_options *options)
 {
     *options = (struct jobs_options){
         .max_queued = 256,
+        .max_queued_batch = 4096,
         .max_queued_per_owner = 0,
         .max_attempts = 3,
         .result_ttl_ms = INT64_C(3600000),
@@ -42,6 +43,7 @@ static enum pf_status check_options(const struct jobs_options *options, struct p
     if (!options->data_dir)
         return pf_fail(err, PF_INVALID, "data_dir is missing");
     PF_TRY(check_option("max_queued", options->max_queued, 1, 1000000, err));
+    PF_TRY(check_option("max_queued_batch", options->max_queued_batch, 1, 1000000, err));
     PF_TRY(check_option("max_queued_per_owner", options->max_queued_per_owner, 0, 1000000, err));
     PF_TRY(check_option("max_attempts", options->max_attempts, 1, 100, err));
     PF_TRY(check_option("result_ttl_ms", options->result_ttl_ms, 0, year_ms, err));
@@ -221,6 +223,12 @@ static enum pf_status recover(struct jobs *jobs, struct pf_error *err)
     for (size_t i = 0; status == PF_OK && i < list.count; i++)
         status = recover_job(jobs, list.items[i], err);
     job_list_finish(&list);
+    for (struct live_batch *batch = jobs->batches; status == PF_OK && batch; batch = batch->next) {
+        status = ops->get_batch(jobs->store, batch->sum.id, &batch->sum, err);
+        if (status == PF_OK)
+            status =
+                hub_open_channel(jobs->hub, batch->sum.id, jobs_batch_first_id(&batch->sum), err);
+    }
     PF_TRY(status);
     return sweep_blobs(jobs, err);
 }
@@ -265,6 +273,7 @@ void jobs_destroy(struct jobs *jobs)
     for (size_t i = 0; i < JOBS_BUCKETS; i++)
         while (jobs->buckets[i])
             jobs_remove_live(jobs, jobs->buckets[i]);
+    jobs_free_batches(jobs);
     queue_finish(&jobs->queue);
     queue_finish(&jobs->questions);
     hub_destroy(jobs->hub);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Submission: a place in the queue is taken first, then files and row are written (submissions of
+/* Submission: places in the queue are taken first, then files and rows are written (submissions of
  * several threads side by side, their rows committed together), then the job goes live. A failure
  * on the way gives the place back; a crash leaves files that the next start removes, or a row,
  * which is an accepted job. */
@@ -30,37 +30,57 @@ static void add_image(struct sha256 *sha, const struct jobs_image *image)
         sha256_update(sha, image->bytes, image->size);
 }
 
-static enum pf_status make_fingerprint(
-    const struct jobs_spec *spec, char ret_fingerprint[JOB_FINGERPRINT_SIZE], struct pf_error *err)
+static enum pf_status add_spec(
+    struct sha256 *sha, const struct jobs_spec *spec, struct pf_error *err)
 {
     AUTO_BUFFER struct buffer params = BUFFER_INIT;
     params_put_json(&params, &spec->params);
     PF_TRY(buffer_status(&params, err));
-    struct sha256 sha;
-    sha256_init(&sha);
-    add_text(&sha, job_priority_name(spec->priority));
-    add_text(&sha, spec->instruction);
-    add_text(&sha, job_auxiliary_name(spec->auxiliary));
-    add_text(&sha, spec->auxiliary_prompt);
-    add_text(&sha, params.data);
-    add_text(&sha, spec->metadata);
-    add_text(&sha, spec->webhook_url);
-    add_image(&sha, &spec->image);
-    add_image(&sha, &spec->mask);
-    unsigned char digest[SHA256_SIZE];
-    sha256_finish(&sha, digest);
-    sha256_hex(digest, ret_fingerprint);
+    add_text(sha, job_priority_name(spec->priority));
+    add_text(sha, spec->instruction);
+    add_text(sha, job_auxiliary_name(spec->auxiliary));
+    add_text(sha, spec->auxiliary_prompt);
+    add_text(sha, params.data);
+    add_text(sha, spec->metadata);
+    add_text(sha, spec->webhook_url);
+    add_image(sha, &spec->image);
+    add_image(sha, &spec->mask);
     return PF_OK;
 }
 
-/* PF_NOT_FOUND when the key is new. */
-static enum pf_status find_replay(struct jobs *jobs, const struct jobs_spec *spec,
-    const char *fingerprint, struct job **ret_job, struct pf_error *err)
+/* One job, or the jobs of a batch, on their way in. */
+struct submission {
+    const struct jobs_spec *specs;
+    struct job **jobs; /* one reference each */
+    size_t count;
+    enum job_priority priority;
+    char batch[ID_SIZE]; /* "" for a single job */
+    char fingerprint[JOB_FINGERPRINT_SIZE];
+};
+
+static enum pf_status make_fingerprint(struct submission *submission, struct pf_error *err)
 {
+    struct sha256 sha;
+    sha256_init(&sha);
+    uint64_t count = submission->batch[0] ? submission->count : 0;
+    sha256_update(&sha, &count, sizeof count);
+    for (size_t i = 0; i < submission->count; i++)
+        PF_TRY(add_spec(&sha, &submission->specs[i], err));
+    unsigned char digest[SHA256_SIZE];
+    sha256_finish(&sha, digest);
+    sha256_hex(digest, submission->fingerprint);
+    return PF_OK;
+}
+
+/* The first job submitted with this key. PF_NOT_FOUND when the key is new. */
+static enum pf_status find_replay(struct jobs *jobs, const struct submission *submission,
+    struct job **ret_job, struct pf_error *err)
+{
+    const struct jobs_spec *spec = submission->specs;
     AUTO_JOB struct job *first = NULL;
     PF_TRY(
         jobs->store->ops->find_key(jobs->store, spec->owner, spec->idempotency_key, &first, err));
-    if (strcmp(first->fingerprint, fingerprint) != 0)
+    if (strcmp(first->fingerprint, submission->fingerprint) != 0)
         return pf_fail(err, PF_CONFLICT,
             "the idempotency key was used before with another request (job %s)", first->id);
     PF_TRY(jobs_get(jobs, NULL, first->id, ret_job, err));
@@ -70,42 +90,54 @@ static enum pf_status find_replay(struct jobs *jobs, const struct jobs_spec *spe
     return PF_OK;
 }
 
-/* ---- a place in the queue ---- */
+/* ---- places in the queue ---- */
 
-static enum pf_status take_place(
-    struct jobs *jobs, const struct jobs_spec *spec, int64_t *ret_sequence, struct pf_error *err)
+/* state_lock is held. */
+static enum pf_status check_places(
+    const struct jobs *jobs, const struct submission *submission, struct pf_error *err)
 {
     const struct jobs_options *options = &jobs->options;
-    enum pf_status status = PF_OK;
-    pthread_mutex_lock(&jobs->state_lock);
-    int64_t queued =
-        jobs->queue.count[JOB_INTERACTIVE] + jobs->queue.count[JOB_BATCH] + jobs->arriving;
+    enum job_priority priority = submission->priority;
+    int64_t count = (int64_t)submission->count;
+    int64_t queued = jobs->queue.count[priority] + jobs->arriving[priority];
+    int64_t most = priority == JOB_BATCH ? options->max_queued_batch : options->max_queued;
     if (jobs->is_draining)
-        status = pf_fail(err, PF_BUSY, "the server is shutting down");
-    else if (queued >= options->max_queued)
-        status = pf_fail(err, PF_BUSY, "the queue is full: %lld jobs", (long long)queued);
-    else if (options->max_queued_per_owner > 0 &&
-             queue_count_owner(&jobs->queue, spec->owner) >= options->max_queued_per_owner)
-        status = pf_fail(err, PF_BUSY, "this key has %lld jobs queued, the most it may have",
-            (long long)options->max_queued_per_owner);
+        return pf_fail(err, PF_BUSY, "the server is shutting down");
+    if (queued + count > most)
+        return pf_fail(err, PF_BUSY, "the queue is full: %lld of %lld jobs, and %lld more came",
+            (long long)queued, (long long)most, (long long)count);
+    int64_t most_owned = options->max_queued_per_owner;
+    if (most_owned > 0 &&
+        queue_count_owner(&jobs->queue, submission->specs->owner) + count > most_owned)
+        return pf_fail(err, PF_BUSY, "this key may have %lld jobs queued, and has them",
+            (long long)most_owned);
+    return PF_OK;
+}
+
+static enum pf_status take_places(
+    struct jobs *jobs, const struct submission *submission, struct pf_error *err)
+{
+    pthread_mutex_lock(&jobs->state_lock);
+    enum pf_status status = check_places(jobs, submission, err);
     if (status == PF_OK) {
-        jobs->arriving++;
-        *ret_sequence = ++jobs->last_sequence;
+        jobs->arriving[submission->priority] += (int64_t)submission->count;
+        for (size_t i = 0; i < submission->count; i++)
+            submission->jobs[i]->sequence = ++jobs->last_sequence;
     } else {
-        jobs->stats.rejected++;
+        jobs->stats.rejected += (int64_t)submission->count;
     }
     pthread_mutex_unlock(&jobs->state_lock);
     return status;
 }
 
-static void give_place(struct jobs *jobs)
+static void give_places(struct jobs *jobs, const struct submission *submission)
 {
     pthread_mutex_lock(&jobs->state_lock);
-    jobs->arriving--;
+    jobs->arriving[submission->priority] -= (int64_t)submission->count;
     pthread_mutex_unlock(&jobs->state_lock);
 }
 
-/* ---- the job ---- */
+/* ---- the jobs ---- */
 
 static enum pf_status check_spec(const struct jobs_spec *spec, struct pf_error *err)
 {
@@ -115,8 +147,6 @@ static enum pf_status check_spec(const struct jobs_spec *spec, struct pf_error *
         return pf_fail(err, PF_INVALID, "a key's id has at most %d bytes", JOB_OWNER_SIZE - 1);
     if (!spec->instruction)
         return pf_fail(err, PF_INVALID, "instruction is missing");
-    if (spec->batch && !id_is_valid(spec->batch))
-        return pf_fail(err, PF_INVALID, "batch is no id");
     return PF_OK;
 }
 
@@ -126,22 +156,23 @@ static int copy_text(char **ret_copy, const char *text)
     return !text || *ret_copy;
 }
 
-static enum pf_status make_job(const struct jobs_spec *spec, const char *fingerprint,
+static enum pf_status make_job(const struct submission *submission, const struct jobs_spec *spec,
     struct job **ret_job, struct pf_error *err)
 {
     AUTO_JOB struct job *job = job_create();
+    /* A batch's key is its first job's. */
+    const char *key = spec == submission->specs ? spec->idempotency_key : NULL;
     if (!job || !copy_text(&job->instruction, spec->instruction) ||
         !copy_text(&job->auxiliary_prompt, spec->auxiliary_prompt) ||
         !copy_text(&job->model, spec->model) || !copy_text(&job->metadata, spec->metadata) ||
-        !copy_text(&job->webhook_url, spec->webhook_url) ||
-        !copy_text(&job->idempotency_key, spec->idempotency_key))
+        !copy_text(&job->webhook_url, spec->webhook_url) || !copy_text(&job->idempotency_key, key))
         return pf_fail(err, PF_NOMEM, "no memory for a job");
     PF_TRY(id_create(job->id, err));
-    strcpy(job->owner, spec->owner);
-    strcpy(job->batch, spec->batch ? spec->batch : "");
-    memcpy(job->fingerprint, fingerprint, JOB_FINGERPRINT_SIZE);
+    strcpy(job->owner, submission->specs->owner);
+    memcpy(job->batch, submission->batch, ID_SIZE);
+    memcpy(job->fingerprint, submission->fingerprint, JOB_FINGERPRINT_SIZE);
     job->status = JOB_QUEUED;
-    job->priority = spec->priority;
+    job->priority = submission->priority;
     job->auxiliary = spec->auxiliary;
     job->params = spec->params;
     job->steps = spec->params.steps;
@@ -153,30 +184,42 @@ static enum pf_status make_job(const struct jobs_spec *spec, const char *fingerp
     return PF_OK;
 }
 
-/* Files, then row. On failure no file is left. */
-static enum pf_status write_job(
-    struct jobs *jobs, const struct jobs_spec *spec, struct job *job, struct pf_error *err)
+static void remove_files(struct jobs *jobs, const struct submission *submission)
 {
-    struct blobs *blobs = &jobs->blobs;
-    PF_TRY(blobs_put(blobs, spec->image.bytes, spec->image.size, job->image_blob, err));
-    enum pf_status status = PF_OK;
-    if (spec->mask.bytes)
-        status = blobs_put(blobs, spec->mask.bytes, spec->mask.size, job->mask_blob, err);
-    if (status == PF_OK)
-        status = jobs->store->ops->insert(jobs->store, job, err);
-    if (status != PF_OK) {
-        blobs_remove(blobs, job->image_blob);
-        blobs_remove(blobs, job->mask_blob);
+    for (size_t i = 0; i < submission->count; i++) {
+        blobs_remove(&jobs->blobs, submission->jobs[i]->image_blob);
+        blobs_remove(&jobs->blobs, submission->jobs[i]->mask_blob);
     }
+}
+
+/* Files, then rows. On failure no file is left. */
+static enum pf_status write_jobs(
+    struct jobs *jobs, const struct submission *submission, struct pf_error *err)
+{
+    const struct store_ops *ops = jobs->store->ops;
+    enum pf_status status = PF_OK;
+    for (size_t i = 0; i < submission->count && status == PF_OK; i++) {
+        const struct jobs_spec *spec = &submission->specs[i];
+        struct job *job = submission->jobs[i];
+        status = blobs_put(&jobs->blobs, spec->image.bytes, spec->image.size, job->image_blob, err);
+        if (status == PF_OK && spec->mask.bytes)
+            status =
+                blobs_put(&jobs->blobs, spec->mask.bytes, spec->mask.size, job->mask_blob, err);
+    }
+    if (status == PF_OK)
+        status = submission->count == 1
+                     ? ops->insert(jobs->store, submission->jobs[0], err)
+                     : ops->insert_many(jobs->store, submission->jobs, submission->count, err);
+    if (status != PF_OK)
+        remove_files(jobs, submission);
     return status;
 }
 
-/* The job is accepted: whatever fails from here on, it is not the submission. */
 static enum pf_status go_live(struct jobs *jobs, struct job *job, struct pf_error *err)
 {
     enum pf_status status = hub_open_channel(jobs->hub, job->id, 1, err);
     pthread_mutex_lock(&jobs->state_lock);
-    jobs->arriving--;
+    jobs->arriving[job->priority]--;
     if (status == PF_OK)
         status = jobs_add_live(jobs, job, NULL, err);
     if (status == PF_OK) {
@@ -189,25 +232,85 @@ static enum pf_status go_live(struct jobs *jobs, struct job *job, struct pf_erro
     return status;
 }
 
-static enum pf_status accept_job(
-    struct jobs *jobs, const struct jobs_spec *spec, struct job *job, struct pf_error *err)
+/* The jobs are accepted. One there is no memory for is failed rather than left to wait for a
+ * restart in silence; if even that can't be written, it does wait. */
+static void go_live_or_fail(struct jobs *jobs, struct job *job)
 {
-    PF_TRY(take_place(jobs, spec, &job->sequence, err));
-    enum pf_status status = write_job(jobs, spec, job, err);
-    if (status != PF_OK) {
-        give_place(jobs);
-        return status;
+    struct pf_error err = PF_ERROR_INIT;
+    if (go_live(jobs, job, &err) == PF_OK)
+        return;
+    struct job *failed = job_copy(job);
+    if (!failed)
+        return;
+    jobs_set_ended(jobs, failed, JOB_FAILED);
+    jobs_set_failure(failed, pf_status_name(err.status), err.message, NULL);
+    struct pf_error ignored = PF_ERROR_INIT;
+    if (jobs->store->ops->update(jobs->store, failed, &ignored) != PF_OK)
+        failed->status = JOB_QUEUED; /* as it stands in the store */
+    job_unref(failed);
+}
+
+static enum pf_status accept_jobs(
+    struct jobs *jobs, const struct submission *submission, struct pf_error *err)
+{
+    PF_TRY(take_places(jobs, submission, err));
+    enum pf_status status = write_jobs(jobs, submission, err);
+    if (status == PF_OK && submission->batch[0])
+        /* Without its channel the batch can't be followed, but it runs. */
+        (void)(hub_open_channel(jobs->hub, submission->batch, 1, NULL) == PF_OK);
+    for (size_t i = 0; i < submission->count && status == PF_OK; i++)
+        go_live_or_fail(jobs, submission->jobs[i]);
+    if (status == PF_OK)
+        jobs_call_wake(jobs);
+    else
+        give_places(jobs, submission);
+    return status;
+}
+
+/* ---- submitting ---- */
+
+static enum pf_status make_jobs(struct submission *submission, struct pf_error *err)
+{
+    submission->jobs = calloc(submission->count, sizeof(struct job *));
+    if (!submission->jobs)
+        return pf_fail(err, PF_NOMEM, "no memory for a submission");
+    for (size_t i = 0; i < submission->count; i++)
+        PF_TRY(make_job(submission, &submission->specs[i], &submission->jobs[i], err));
+    return PF_OK;
+}
+
+static void finish_submission(struct submission *submission)
+{
+    for (size_t i = 0; submission->jobs && i < submission->count; i++)
+        job_unref(submission->jobs[i]);
+    free(submission->jobs);
+}
+
+/* *ret_first is the first job, or that of the first request with the same key. */
+static enum pf_status submit(struct jobs *jobs, struct submission *submission,
+    struct job **ret_first, int *ret_replayed, struct pf_error *err)
+{
+    *ret_replayed = 0;
+    int has_key = submission->specs->idempotency_key != NULL;
+    if (has_key) {
+        struct pf_error replay_err = PF_ERROR_INIT;
+        PF_TRY(make_fingerprint(submission, err));
+        enum pf_status status = find_replay(jobs, submission, ret_first, &replay_err);
+        *ret_replayed = status == PF_OK;
+        if (status != PF_NOT_FOUND)
+            return status == PF_OK ? PF_OK : pf_fail(err, status, "%s", replay_err.message);
     }
-    status = go_live(jobs, job, err);
-    if (status != PF_OK) { /* no memory: take it back rather than let it wait for a restart */
-        struct pf_error ignored = PF_ERROR_INIT;
-        if (jobs->store->ops->remove(jobs->store, job->id, &ignored) == PF_OK) {
-            blobs_remove(&jobs->blobs, job->image_blob);
-            blobs_remove(&jobs->blobs, job->mask_blob);
-        }
-        return status;
+    PF_TRY(make_jobs(submission, err));
+    struct pf_error accept_err = PF_ERROR_INIT;
+    enum pf_status status = accept_jobs(jobs, submission, &accept_err);
+    if (status == PF_CONFLICT && has_key) { /* the same key at the same time: the other was first */
+        PF_TRY(find_replay(jobs, submission, ret_first, err));
+        *ret_replayed = 1;
+        return PF_OK;
     }
-    jobs_call_wake(jobs);
+    if (status != PF_OK)
+        return pf_fail(err, status, "%s", accept_err.message);
+    *ret_first = job_ref(submission->jobs[0]);
     return PF_OK;
 }
 
@@ -215,33 +318,31 @@ enum pf_status jobs_submit(struct jobs *jobs, const struct jobs_spec *spec, stru
     int *ret_replayed, struct pf_error *err)
 {
     PF_TRY(check_spec(spec, err));
-    char fingerprint[JOB_FINGERPRINT_SIZE] = "";
-    struct pf_error key_err = PF_ERROR_INIT;
-    enum pf_status status = PF_NOT_FOUND;
+    struct submission submission = {.specs = spec, .count = 1, .priority = spec->priority};
+    int is_replay = 0;
+    enum pf_status status = submit(jobs, &submission, ret_job, &is_replay, err);
+    finish_submission(&submission);
+    if (status == PF_OK && ret_replayed)
+        *ret_replayed = is_replay;
+    return status;
+}
+
+enum pf_status jobs_submit_batch(struct jobs *jobs, const struct jobs_spec *specs, size_t count,
+    struct batch *ret_batch, int *ret_replayed, struct pf_error *err)
+{
+    if (count < 1 || count > BATCH_JOBS_MAX)
+        return pf_fail(
+            err, PF_INVALID, "a batch of %zu jobs, expected 1 to %d", count, BATCH_JOBS_MAX);
+    for (size_t i = 0; i < count; i++)
+        PF_TRY(check_spec(&specs[i], err));
+    struct submission submission = {.specs = specs, .count = count, .priority = JOB_BATCH};
+    PF_TRY(id_create(submission.batch, err));
+    AUTO_JOB struct job *first = NULL;
+    int is_replay = 0;
+    enum pf_status status = submit(jobs, &submission, &first, &is_replay, err);
+    finish_submission(&submission);
+    PF_TRY(status);
     if (ret_replayed)
-        *ret_replayed = 0;
-    if (spec->idempotency_key) {
-        PF_TRY(make_fingerprint(spec, fingerprint, err));
-        status = find_replay(jobs, spec, fingerprint, ret_job, &key_err);
-    }
-    if (status == PF_NOT_FOUND) {
-        AUTO_JOB struct job *job = NULL;
-        PF_TRY(make_job(spec, fingerprint, &job, err));
-        struct pf_error accept_err = PF_ERROR_INIT;
-        status = accept_job(jobs, spec, job, &accept_err);
-        if (status == PF_OK) {
-            *ret_job = STEAL(job);
-            return PF_OK;
-        }
-        if (status != PF_CONFLICT || !spec->idempotency_key)
-            return pf_fail(err, status, "%s", accept_err.message);
-        /* The same key at the same time: the other one came first. */
-        key_err = (struct pf_error)PF_ERROR_INIT;
-        status = find_replay(jobs, spec, fingerprint, ret_job, &key_err);
-    }
-    if (status != PF_OK)
-        return pf_fail(err, status, "%s", key_err.message);
-    if (ret_replayed)
-        *ret_replayed = 1;
-    return PF_OK;
+        *ret_replayed = is_replay;
+    return jobs_get_batch(jobs, NULL, first->batch, ret_batch, err);
 }

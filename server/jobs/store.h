@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "server/jobs/batch.h"
 #include "server/jobs/job.h"
 
 struct store;
@@ -38,6 +39,9 @@ struct store_ops {
     /* Adds a job; its sequence is given by the caller and unique. PF_CONFLICT: the owner has used
      * this idempotency key, or the id exists. */
     enum pf_status (*insert)(struct store *store, const struct job *job, struct pf_error *err);
+    /* Adds all of them or none; errors as insert. */
+    enum pf_status (*insert_many)(
+        struct store *store, struct job *const *jobs, size_t count, struct pf_error *err);
     /* Replaces the job of the same id. PF_NOT_FOUND. */
     enum pf_status (*update)(struct store *store, const struct job *job, struct pf_error *err);
     /* PF_NOT_FOUND. */
@@ -57,6 +61,9 @@ struct store_ops {
     /* At most `limit` finished jobs that expire at or before `now_ms`. */
     enum pf_status (*list_expired)(struct store *store, int64_t now_ms, size_t limit,
         const struct store_visitor *visitor, struct pf_error *err);
+    /* Owner, times and counts of a batch, from its jobs. PF_NOT_FOUND: no job is in it. */
+    enum pf_status (*get_batch)(
+        struct store *store, const char *id, struct batch *ret_batch, struct pf_error *err);
     /* Highest sequence ever inserted; 0 when none. */
     enum pf_status (*last_sequence)(
         struct store *store, int64_t *ret_sequence, struct pf_error *err);

@@ -15,21 +15,31 @@ enum {
     BUSY_TIMEOUT_MS = 5000,
 };
 
+/* Parameters keep their numbers in all three lists: those a list doesn't use are bound in vain. */
+#define LIST_TAIL                                                                                  \
+    " (?3 < 0 OR status = ?3) AND (?4 = 0 OR sequence < ?4) ORDER BY sequence DESC LIMIT ?5"
+
 /* Text before and after the columns of a SELECT; INSERT and UPDATE are made from the column table.
  */
 static const char *const statement_tails[STATEMENT_COUNT] = {
     [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
     [STATEMENT_COMMIT] = "COMMIT",
     [STATEMENT_ROLLBACK] = "ROLLBACK",
+    [STATEMENT_SAVE] = "SAVEPOINT many",
+    [STATEMENT_UNDO] = "ROLLBACK TO many",
     [STATEMENT_REMOVE] = "DELETE FROM jobs WHERE id = ?1",
     [STATEMENT_GET] = " FROM jobs WHERE id = ?1",
     [STATEMENT_FIND_KEY] = " FROM jobs WHERE owner = ?1 AND idempotency_key = ?2",
-    [STATEMENT_LIST] = " FROM jobs WHERE (?1 IS NULL OR owner = ?1) AND (?2 IS NULL OR batch = ?2)"
-                       " AND (?3 < 0 OR status = ?3) AND (?4 = 0 OR sequence < ?4)"
-                       " ORDER BY sequence DESC LIMIT ?5",
+    /* Three ways to the same list: each has its index. */
+    [STATEMENT_LIST] = " FROM jobs WHERE" LIST_TAIL,
+    [STATEMENT_LIST_OWNER] = " FROM jobs WHERE owner = ?1 AND" LIST_TAIL,
+    [STATEMENT_LIST_BATCH] = " FROM jobs WHERE batch = ?2 AND batch <> ''"
+                             " AND (?1 IS NULL OR owner = ?1) AND" LIST_TAIL,
     [STATEMENT_LIST_OPEN] = " FROM jobs WHERE status < 2 ORDER BY sequence",
     [STATEMENT_LIST_EXPIRED] = " FROM jobs WHERE expires_ms > 0 AND expires_ms <= ?1"
                                " ORDER BY expires_ms LIMIT ?2",
+    [STATEMENT_GET_BATCH] = "SELECT status, count(*), owner, min(created_ms), max(finished_ms)"
+                            " FROM jobs WHERE batch = ?1 AND batch <> '' GROUP BY status",
     [STATEMENT_LAST_SEQUENCE] = "SELECT max(seq) FROM sqlite_sequence WHERE name = 'jobs'",
 };
 

@@ -17,6 +17,7 @@
 #include <assert.h>
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +33,8 @@ struct write {
     struct write *next;
     enum statement statement;
     const struct job *job;
+    struct job *const *many; /* `count` jobs, all or none; else NULL */
+    size_t count;
     const char *id;
     int is_done;
     enum pf_status status;
@@ -76,6 +79,22 @@ static enum pf_status run_write(
     return status;
 }
 
+static enum pf_status run_many(
+    struct connection *connection, const struct write *write, struct pf_error *err)
+{
+    PF_TRY(connection_run(connection, STATEMENT_SAVE, err));
+    enum pf_status status = PF_OK;
+    for (size_t i = 0; i < write->count && status == PF_OK; i++) {
+        struct write one = {.statement = write->statement, .job = write->many[i]};
+        status = run_write(connection, &one, err);
+    }
+    /* The savepoint itself ends with the transaction. */
+    struct pf_error undo_err = PF_ERROR_INIT;
+    if (status != PF_OK && connection_run(connection, STATEMENT_UNDO, &undo_err) != PF_OK)
+        return undo_err.status; /* the transaction is gone, and with it what was written */
+    return status;
+}
+
 static int fails_alone(enum pf_status status)
 {
     return status == PF_OK || status == PF_CONFLICT || status == PF_NOT_FOUND;
@@ -97,7 +116,8 @@ static void run_batch(struct connection *connection, struct write *batch)
     enum pf_status status = connection_run(connection, STATEMENT_BEGIN, &err);
     for (struct write *write = batch; write && status == PF_OK; write = write->next) {
         write->err = (struct pf_error)PF_ERROR_INIT;
-        write->status = run_write(connection, write, &write->err);
+        write->status = write->many ? run_many(connection, write, &write->err)
+                                    : run_write(connection, write, &write->err);
         if (!fails_alone(write->status)) {
             status = write->status;
             err = write->err;
@@ -162,6 +182,13 @@ static enum pf_status commit_write(
 static enum pf_status sqlite_insert(struct store *base, const struct job *job, struct pf_error *err)
 {
     struct write write = {.statement = STATEMENT_INSERT, .job = job};
+    return commit_write((struct store_sqlite *)base, &write, err);
+}
+
+static enum pf_status sqlite_insert_many(
+    struct store *base, struct job *const *jobs, size_t count, struct pf_error *err)
+{
+    struct write write = {.statement = STATEMENT_INSERT, .many = jobs, .count = count};
     return commit_write((struct store_sqlite *)base, &write, err);
 }
 
@@ -250,7 +277,11 @@ static enum pf_status sqlite_list(struct store *base, const struct store_query *
     struct connection *connection = ((struct store_sqlite *)base)->reader;
     pthread_mutex_lock(&connection->lock);
     sqlite3_stmt *statement;
-    enum pf_status status = connection_prepare(connection, STATEMENT_LIST, &statement, err);
+    enum pf_status status = connection_prepare(connection,
+        query->batch   ? STATEMENT_LIST_BATCH
+        : query->owner ? STATEMENT_LIST_OWNER
+                       : STATEMENT_LIST,
+        &statement, err);
     if (status == PF_OK) {
         int rc = sqlite3_bind_text(statement, 1, query->owner, -1, SQLITE_STATIC);
         rc |= sqlite3_bind_text(statement, 2, query->batch, -1, SQLITE_STATIC);
@@ -294,6 +325,55 @@ static enum pf_status sqlite_list_expired(struct store *base, int64_t now_ms, si
     return status;
 }
 
+/* One row for each status that occurs; the reader's lock is held. */
+static enum pf_status sum_batch(struct connection *connection, sqlite3_stmt *statement,
+    struct batch *batch, struct pf_error *err)
+{
+    int rc;
+    while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+        int status = sqlite3_column_int(statement, 0);
+        const char *owner = (const char *)sqlite3_column_text(statement, 2);
+        if (status < 0 || status >= JOB_STATUS_COUNT || !owner || strlen(owner) >= JOB_OWNER_SIZE)
+            return pf_fail(err, PF_CORRUPT, "job store: batch %s is damaged", batch->id);
+        strcpy(batch->owner, owner);
+        batch->counts[status] = sqlite3_column_int64(statement, 1);
+        batch->total += batch->counts[status];
+        int64_t created_ms = sqlite3_column_int64(statement, 3);
+        int64_t finished_ms = sqlite3_column_int64(statement, 4);
+        if (batch->created_ms == 0 || created_ms < batch->created_ms)
+            batch->created_ms = created_ms;
+        if (finished_ms > batch->finished_ms)
+            batch->finished_ms = finished_ms;
+    }
+    return rc == SQLITE_DONE ? PF_OK : connection_fail(connection->db, "read", err);
+}
+
+static enum pf_status sqlite_get_batch(
+    struct store *base, const char *id, struct batch *ret_batch, struct pf_error *err)
+{
+    struct connection *connection = ((struct store_sqlite *)base)->reader;
+    struct batch batch = {.total = 0};
+    snprintf(batch.id, sizeof batch.id, "%s", id);
+    pthread_mutex_lock(&connection->lock);
+    sqlite3_stmt *statement;
+    enum pf_status status = connection_prepare(connection, STATEMENT_GET_BATCH, &statement, err);
+    if (status == PF_OK) {
+        status = sqlite3_bind_text(statement, 1, batch.id, -1, SQLITE_STATIC) == SQLITE_OK
+                     ? sum_batch(connection, statement, &batch, err)
+                     : connection_fail(connection->db, "bind", err);
+        sqlite3_reset(statement);
+        sqlite3_clear_bindings(statement);
+    }
+    pthread_mutex_unlock(&connection->lock);
+    PF_TRY(status);
+    if (batch.total == 0)
+        return pf_fail(err, PF_NOT_FOUND, "no batch %.64s", id);
+    if (!batch_is_finished(&batch))
+        batch.finished_ms = 0;
+    *ret_batch = batch;
+    return PF_OK;
+}
+
 static enum pf_status sqlite_last_sequence(
     struct store *base, int64_t *ret_sequence, struct pf_error *err)
 {
@@ -330,6 +410,7 @@ static void sqlite_close(struct store *base)
 static const struct store_ops sqlite_ops = {
     .close = sqlite_close,
     .insert = sqlite_insert,
+    .insert_many = sqlite_insert_many,
     .update = sqlite_update,
     .remove = sqlite_remove,
     .get = sqlite_get,
@@ -337,6 +418,7 @@ static const struct store_ops sqlite_ops = {
     .list = sqlite_list,
     .list_open = sqlite_list_open,
     .list_expired = sqlite_list_expired,
+    .get_batch = sqlite_get_batch,
     .last_sequence = sqlite_last_sequence,
 };
 

@@ -280,6 +280,39 @@ static void test_last_sequence(void **state)
     assert_int_equal(last, 41);
 }
 
+static void test_insert_many(void **state)
+{
+    struct fixture *f = *state;
+    struct job *jobs[4];
+    for (int i = 0; i < 4; i++) {
+        jobs[i] = make_job(10 + i, "alice");
+        strcpy(jobs[i]->batch, "0123456789abcdef0123456789abcdef");
+        jobs[i]->status = i == 0 ? JOB_SUCCEEDED : JOB_QUEUED;
+        jobs[i]->finished_ms = i == 0 ? 99 : 0;
+    }
+    jobs[3]->sequence = 10; /* taken: none goes in */
+    assert_fails(
+        f->store->ops->insert_many(f->store, jobs, 4, &f->err), PF_CONFLICT, jobs[3]->id, &f->err);
+    assert_list(f, (struct store_query){.status = -1}, "");
+    jobs[3]->sequence = 13;
+    assert_ok(f->store->ops->insert_many(f->store, jobs, 4, &f->err), &f->err);
+    assert_list(f, (struct store_query){.status = -1}, "13 12 11 10");
+    assert_list(f,
+        (struct store_query){.status = JOB_QUEUED, .batch = jobs[0]->batch, .owner = "alice"},
+        "13 12 11");
+    struct batch batch;
+    assert_ok(f->store->ops->get_batch(f->store, jobs[0]->batch, &batch, &f->err), &f->err);
+    assert_int_equal(batch.total, 4);
+    assert_int_equal(batch.counts[JOB_QUEUED], 3);
+    assert_int_equal(batch.created_ms, 1010);
+    assert_int_equal(batch.finished_ms, 0);
+    assert_string_equal(batch.owner, "alice");
+    assert_fails(
+        f->store->ops->get_batch(f->store, "", &batch, &f->err), PF_NOT_FOUND, "", &f->err);
+    for (int i = 0; i < 4; i++)
+        job_unref(jobs[i]);
+}
+
 enum { THREADS = 8, JOBS_EACH = 25 };
 struct inserter {
     struct fixture *f;
@@ -409,6 +442,7 @@ int main(void)
         ON_BOTH(test_absent),
         ON_BOTH(test_lists),
         ON_BOTH(test_last_sequence),
+        ON_BOTH(test_insert_many),
         ON_BOTH(test_many_threads),
         cmocka_unit_test_setup_teardown(test_reopens, set_up_file, tear_down),
         cmocka_unit_test_setup_teardown(test_damaged, set_up_file, tear_down),
