@@ -104,8 +104,8 @@ tensor run_guidance_move_latent(
     guidance->sigma = sigma;
     guidance->t = t;
     struct highfreq_estimate estimate = {guidance, estimate_pixels};
-    return highfreq_latent_update(
-        s, &estimate, &guidance->target, z, t, guidance->rate, guidance->updates, &guidance->loss);
+    struct highfreq_step step = {&guidance->target, t, guidance->updates};
+    return highfreq_latent_update(s, &estimate, &step, z, guidance->rate, &guidance->loss);
 }
 
 void run_guidance_see(struct run_guidance *guidance, struct scope *s,
@@ -138,8 +138,9 @@ void run_guidance_train_decoder(struct run_guidance *guidance, struct scope *s, 
     if (guidance->mode != GUIDANCE_DECODER || !scope_ok(s))
         return;
     struct highfreq_decode decode = {guidance, decode_pixels};
-    (void)!highfreq_decoder_update(&guidance->decoder, &decode, &guidance->target, x0, t,
-        guidance->updates, &guidance->loss, s->err);
+    struct highfreq_step step = {&guidance->target, t, guidance->updates};
+    (void)!highfreq_decoder_update(
+        &guidance->decoder, &decode, &step, x0, &guidance->loss, s->err);
 }
 
 int run_guidance_lora(const struct run_guidance *guidance, struct vae_lora *ret_lora)

@@ -178,7 +178,8 @@ static tensor check_latent(const struct model *model, struct scope *s,
     int former = tensor_grad_enable(1);
     tensor leaf = op_set_requires_grad(s, op_clone(s, z), 1), grad = NULL;
     tensor pixels = estimate_pixels(estimate, s, leaf);
-    double loss = highfreq_gradients(s, target, pixels, estimate->t, &leaf, 1, &grad);
+    struct highfreq_step step = {target, estimate->t, 1};
+    double loss = highfreq_gradients(s, &step, pixels, &leaf, 1, &grad);
     tensor_grad_enable(former);
     float single = (float)loss;
     tensor x0 = op_detach(s, estimate->x0);
@@ -214,13 +215,13 @@ static tensor decode_with(
 }
 
 static void check_decoder_gradients(const struct model *model, struct scope *s,
-    const struct highpass_target *target, struct highfreq_decoder *decoder, tensor x0, double t)
+    const struct highfreq_step *step, struct highfreq_decoder *decoder, tensor x0)
 {
     char name[GOLDEN_NAME_SIZE], block[VAE_LORA_NAME_MAX];
     tensor grads[HIGHFREQ_WEIGHTS_MAX];
     int former = tensor_grad_enable(1);
     tensor pixels = decode_with((void *)(uintptr_t)model, s, x0, decoder->weights, decoder->count);
-    double loss = highfreq_gradients(s, target, pixels, t, decoder->weights, decoder->count, grads);
+    double loss = highfreq_gradients(s, step, pixels, decoder->weights, decoder->count, grads);
     tensor_grad_enable(former);
     float single = (float)loss;
     golden_check(model->golden, "hf.decoder.loss", tensor_from_f32(s, &single, DIMS(1)),
@@ -236,8 +237,8 @@ static void check_decoder_gradients(const struct model *model, struct scope *s,
 }
 
 /* "hf.decoder.after_sgd_lrR": the decode after one step of rate R. */
-static void check_after_sgd(const struct model *model, struct scope *s,
-    const struct highpass_target *target, tensor x0, double t)
+static void check_after_sgd(
+    const struct model *model, struct scope *s, const struct highfreq_step *step, tensor x0)
 {
     struct golden_case *golden = model->golden;
     tensor list[2 * VAE_SKIPS_MAX];
@@ -252,15 +253,15 @@ static void check_after_sgd(const struct model *model, struct scope *s,
         if (highfreq_decoder_init(&decoder, list, count, HIGHFREQ_SGD, rate, s->err) != PF_OK)
             return;
         tensor pixels = NULL;
-        if (highfreq_decoder_update(&decoder, &decode, target, x0, t, 1, NULL, s->err) == PF_OK)
+        if (highfreq_decoder_update(&decoder, &decode, step, x0, NULL, s->err) == PF_OK)
             pixels = decode_with(decode.context, s, x0, decoder.weights, count);
         golden_check(golden, name, pixels, GOLDEN_TOLERANCE, s->err);
         highfreq_decoder_finish(&decoder);
     }
 }
 
-static void check_decoder(const struct model *model, struct scope *s,
-    const struct highpass_target *target, tensor x0, double t)
+static void check_decoder(
+    const struct model *model, struct scope *s, const struct highfreq_step *step, tensor x0)
 {
     tensor list[2 * VAE_SKIPS_MAX];
     struct highfreq_decoder decoder;
@@ -268,9 +269,9 @@ static void check_decoder(const struct model *model, struct scope *s,
     if (count == 0 ||
         highfreq_decoder_init(&decoder, list, count, HIGHFREQ_SGD, 1, s->err) != PF_OK)
         return;
-    check_decoder_gradients(model, s, target, &decoder, x0, t);
+    check_decoder_gradients(model, s, step, &decoder, x0);
     highfreq_decoder_finish(&decoder);
-    check_after_sgd(model, s, target, x0, t);
+    check_after_sgd(model, s, step, x0);
 }
 
 static void check_maps(
@@ -294,7 +295,8 @@ static void check_guidance(
     float t = (float)estimate.t;
     golden_check(golden, "hf.t", tensor_from_f32(s, &t, DIMS(1)), GOLDEN_TOLERANCE, s->err);
     tensor x0 = check_latent(model, s, target, &estimate, z);
-    check_decoder(model, s, target, x0, estimate.t);
+    struct highfreq_step step = {target, estimate.t, 1};
+    check_decoder(model, s, &step, x0);
 }
 
 void golden_check_guidance(struct golden_case *golden)

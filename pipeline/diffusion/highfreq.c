@@ -67,14 +67,14 @@ enum pf_status highfreq_decoder_init(struct highfreq_decoder *ret_decoder, const
     return err->status;
 }
 
-double highfreq_gradients(struct scope *out, const struct highpass_target *target, tensor pixels,
-    double t, const tensor *inputs, int count, tensor *ret_grads)
+double highfreq_gradients(struct scope *out, const struct highfreq_step *step, tensor pixels,
+    const tensor *inputs, int count, tensor *ret_grads)
 {
     SCOPE(s, out->err);
-    tensor loss = highpass_loss(target, &s, pixels, t);
+    tensor loss = highpass_loss(step->target, &s, pixels, step->t);
     double value = tensor_scalar(&s, loss);
     if (scope_ok(out) && !isfinite(value))
-        pf_fail(out->err, PF_INTERNAL, "high-frequency loss is %g at timestep %g", value, t);
+        pf_fail(out->err, PF_INTERNAL, "high-frequency loss is %g at timestep %g", value, step->t);
     op_backward(out, loss, inputs, count, ret_grads);
     return value;
 }
@@ -115,17 +115,16 @@ static void apply_gradients(struct highfreq_decoder *decoder, struct scope *s, c
 }
 
 enum pf_status highfreq_decoder_update(struct highfreq_decoder *decoder,
-    const struct highfreq_decode *decode, const struct highpass_target *target, tensor x0, double t,
-    int updates, double *ret_loss, struct pf_error *err)
+    const struct highfreq_decode *decode, const struct highfreq_step *step, tensor x0,
+    double *ret_loss, struct pf_error *err)
 {
-    for (int k = 0; k < updates && err->status == PF_OK; k++) {
+    for (int k = 0; k < step->updates && err->status == PF_OK; k++) {
         SCOPE(s, err);
         tensor grads[HIGHFREQ_WEIGHTS_MAX];
         int former = tensor_grad_enable(1);
         tensor latent = op_detach(&s, x0);
         tensor pixels = decode->run(decode->context, &s, latent, decoder->weights, decoder->count);
-        double loss =
-            highfreq_gradients(&s, target, pixels, t, decoder->weights, decoder->count, grads);
+        double loss = highfreq_gradients(&s, step, pixels, decoder->weights, decoder->count, grads);
         tensor_grad_enable(0);
         apply_gradients(decoder, &s, grads);
         tensor_grad_enable(former);
@@ -136,19 +135,18 @@ enum pf_status highfreq_decoder_update(struct highfreq_decoder *decoder,
 }
 
 tensor highfreq_latent_update(struct scope *out, const struct highfreq_estimate *estimate,
-    const struct highpass_target *target, tensor z, double t, double rate, int updates,
-    double *ret_loss)
+    const struct highfreq_step *step, tensor z, double rate, double *ret_loss)
 {
     SCOPE(s, out->err);
     tensor current = copy_leaf(&s, z);
-    for (int k = 0; k < updates && scope_ok(&s); k++) {
-        SCOPE(step, out->err);
+    for (int k = 0; k < step->updates && scope_ok(&s); k++) {
+        SCOPE(inner, out->err);
         tensor grad = NULL;
         int former = tensor_grad_enable(1);
-        tensor pixels = estimate->run(estimate->context, &step, current);
-        double loss = highfreq_gradients(&step, target, pixels, t, &current, 1, &grad);
+        tensor pixels = estimate->run(estimate->context, &inner, current);
+        double loss = highfreq_gradients(&inner, step, pixels, &current, 1, &grad);
         tensor_grad_enable(0);
-        update_sgd(&step, current, grad, rate);
+        update_sgd(&inner, current, grad, rate);
         tensor_grad_enable(former);
         if (k == 0 && ret_loss && scope_ok(&s))
             *ret_loss = loss;

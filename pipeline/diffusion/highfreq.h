@@ -53,15 +53,21 @@ struct highfreq_decode {
     tensor (*run)(void *context, struct scope *out, tensor x0, const tensor *weights, int count);
 };
 
-/* `updates` gradient steps on the weights.
+/* What an update is about. */
+struct highfreq_step {
+    const struct highpass_target *target;
+    double t;    /* the timestep of the estimate */
+    int updates; /* gradient steps, each with a new forward pass */
+};
+
+/* Gradient steps on the weights.
  *   x0        [1,C,h,w] float32, the estimate of the clean latent
- *   t         the timestep it was made at
  *   ret_loss  L before the first update; may be NULL
  * Errors  those of the decoder; INTERNAL when the loss is not finite: the weights are then as
- * before this update */
+ *         before this update */
 PF_MUST_CHECK enum pf_status highfreq_decoder_update(struct highfreq_decoder *decoder,
-    const struct highfreq_decode *decode, const struct highpass_target *target, tensor x0, double t,
-    int updates, double *ret_loss, struct pf_error *err);
+    const struct highfreq_decode *decode, const struct highfreq_step *step, tensor x0,
+    double *ret_loss, struct pf_error *err);
 
 /* Pixels [1,3,H,W] from a noisy latent, differentiable in it: x0 of the conditional branch
  * (P,c_img), decoded. */
@@ -70,17 +76,16 @@ struct highfreq_estimate {
     tensor (*run)(void *context, struct scope *out, tensor z);
 };
 
-/* z - η∇L, `updates` times.
+/* z - rate·∇L, `updates` times.
  *   z  [1,C,h,w] float32
  * Returns   the new z, owned by `out`; NULL after an error (as above)
  *   ret_loss  L before the first update; may be NULL */
 tensor highfreq_latent_update(struct scope *out, const struct highfreq_estimate *estimate,
-    const struct highpass_target *target, tensor z, double t, double rate, int updates,
-    double *ret_loss);
+    const struct highfreq_step *step, tensor z, double rate, double *ret_loss);
 
 /* L and its gradients for `inputs` (leaves that require gradients), the core of both modes.
  * `pixels` was computed from them with gradients on; the graph is freed. */
-double highfreq_gradients(struct scope *out, const struct highpass_target *target, tensor pixels,
-    double t, const tensor *inputs, int count, tensor *ret_grads);
+double highfreq_gradients(struct scope *out, const struct highfreq_step *step, tensor pixels,
+    const tensor *inputs, int count, tensor *ret_grads);
 
 #endif

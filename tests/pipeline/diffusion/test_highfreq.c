@@ -97,7 +97,8 @@ static void test_gradients(void **state)
         op_set_requires_grad(&s, op_clone(&s, f->x0), 1)};
     tensor grads[3];
     tensor pixels = decode(f, &s, leaves[2], leaves, WEIGHTS);
-    double loss = highfreq_gradients(&s, &f->target, pixels, 100, leaves, 3, grads);
+    double loss = highfreq_gradients(
+        &s, &(struct highfreq_step){&f->target, 100, 1}, pixels, leaves, 3, grads);
     tensor_grad_enable(former);
     assert_true(fabs(loss - loss_with(f, f->x0, f->weights)) < 1e-7);
     for (int i = 0; i < 3; i++) {
@@ -126,10 +127,12 @@ static void test_sgd_is_its_formula(void **state)
     int former = tensor_grad_enable(1);
     tensor grads[WEIGHTS];
     tensor pixels = decode(f, &s, f->x0, decoder.weights, WEIGHTS);
-    double want = highfreq_gradients(&s, &f->target, pixels, 100, decoder.weights, WEIGHTS, grads);
+    double want = highfreq_gradients(
+        &s, &(struct highfreq_step){&f->target, 100, 1}, pixels, decoder.weights, WEIGHTS, grads);
     tensor_grad_enable(former);
     double loss = 0;
-    assert_ok(highfreq_decoder_update(&decoder, &model, &f->target, f->x0, 100, 1, &loss, &f->err),
+    assert_ok(highfreq_decoder_update(&decoder, &model, &(struct highfreq_step){&f->target, 100, 1},
+                  f->x0, &loss, &f->err),
         &f->err);
     assert_true(fabs(loss - want) < 1e-7);
     for (int i = 0; i < WEIGHTS; i++) {
@@ -161,11 +164,12 @@ static void test_adam_is_its_formula(void **state)
         tensor grads[WEIGHTS];
         float g[COUNT];
         tensor pixels = decode(f, &s, f->x0, decoder.weights, WEIGHTS);
-        highfreq_gradients(&s, &f->target, pixels, 100, decoder.weights, WEIGHTS, grads);
+        highfreq_gradients(&s, &(struct highfreq_step){&f->target, 100, 1}, pixels, decoder.weights,
+            WEIGHTS, grads);
         tensor_grad_enable(former);
         assert_ok(tensor_to_f32(grads[1], g, COUNT, &f->err), &f->err);
-        assert_ok(
-            highfreq_decoder_update(&decoder, &model, &f->target, f->x0, 100, 1, NULL, &f->err),
+        assert_ok(highfreq_decoder_update(&decoder, &model,
+                      &(struct highfreq_step){&f->target, 100, 1}, f->x0, NULL, &f->err),
             &f->err);
         assert_ok(tensor_to_f32(decoder.weights[1], got, COUNT, &f->err), &f->err);
         for (int i = 0; i < COUNT; i++) {
@@ -191,10 +195,12 @@ static void check_descends(struct fixture *f, enum highfreq_optimizer optimizer,
     assert_ok(
         highfreq_decoder_init(&decoder, f->weights, WEIGHTS, optimizer, rate, &f->err), &f->err);
     f->calls = 0;
-    assert_ok(highfreq_decoder_update(&decoder, &model, &f->target, f->x0, 0, 10, &first, &f->err),
+    assert_ok(highfreq_decoder_update(&decoder, &model, &(struct highfreq_step){&f->target, 0, 10},
+                  f->x0, &first, &f->err),
         &f->err);
     assert_int_equal(f->calls, 10);
-    assert_ok(highfreq_decoder_update(&decoder, &model, &f->target, f->x0, 0, 1, &last, &f->err),
+    assert_ok(highfreq_decoder_update(&decoder, &model, &(struct highfreq_step){&f->target, 0, 1},
+                  f->x0, &last, &f->err),
         &f->err);
     assert_true(last < 0.98 * first);
     assert_true(same(f, f->weights[0], kept).max == 0); /* the model's own are untouched */
@@ -216,7 +222,9 @@ static void test_copies_are_separate(void **state)
     struct highfreq_decode model = {f, decode};
     assert_ok(highfreq_decoder_init(&a, f->weights, WEIGHTS, HIGHFREQ_SGD, 3, &f->err), &f->err);
     assert_ok(highfreq_decoder_init(&b, f->weights, WEIGHTS, HIGHFREQ_SGD, 3, &f->err), &f->err);
-    assert_ok(highfreq_decoder_update(&a, &model, &f->target, f->x0, 0, 2, NULL, &f->err), &f->err);
+    assert_ok(highfreq_decoder_update(
+                  &a, &model, &(struct highfreq_step){&f->target, 0, 2}, f->x0, NULL, &f->err),
+        &f->err);
     assert_true(same(f, b.weights[0], f->weights[0]).max == 0);
     assert_true(same(f, a.weights[0], f->weights[0]).max > 0);
     highfreq_decoder_finish(&a);
@@ -247,11 +255,12 @@ static void test_half_precision(void **state)
     assert_ok(highfreq_decoder_init(&half, f->weights, WEIGHTS, HIGHFREQ_SGD, 3, &f->err), &f->err);
     assert_ok(
         highfreq_decoder_init(&single, f->weights, WEIGHTS, HIGHFREQ_SGD, 3, &f->err), &f->err);
-    assert_ok(
-        highfreq_decoder_update(&half, &half_model, &f->target, f->x0, 0, 1, &half_loss, &f->err),
+    assert_ok(highfreq_decoder_update(&half, &half_model, &(struct highfreq_step){&f->target, 0, 1},
+                  f->x0, &half_loss, &f->err),
         &f->err);
-    assert_ok(
-        highfreq_decoder_update(&single, &model, &f->target, f->x0, 0, 1, &loss, &f->err), &f->err);
+    assert_ok(highfreq_decoder_update(&single, &model, &(struct highfreq_step){&f->target, 0, 1},
+                  f->x0, &loss, &f->err),
+        &f->err);
     assert_true(fabs(half_loss - loss) < 0.02 * loss);
     SCOPE(s, &f->err);
     tensor half_step = op_sub(&s, half.weights[1], f->weights[1]);
@@ -269,9 +278,12 @@ static void test_latent(void **state)
     SCOPE(s, &f->err);
     tensor before = op_clone(&s, f->x0);
     double loss = 0, after = 0;
-    tensor one = highfreq_latent_update(&s, &model, &f->target, f->x0, 0, 50, 1, &loss);
-    tensor z = highfreq_latent_update(&s, &model, &f->target, f->x0, 0, 50, 5, &loss);
-    tensor last = highfreq_latent_update(&s, &model, &f->target, z, 0, 50, 1, &after);
+    tensor one = highfreq_latent_update(
+        &s, &model, &(struct highfreq_step){&f->target, 0, 1}, f->x0, 50, &loss);
+    tensor z = highfreq_latent_update(
+        &s, &model, &(struct highfreq_step){&f->target, 0, 5}, f->x0, 50, &loss);
+    tensor last = highfreq_latent_update(
+        &s, &model, &(struct highfreq_step){&f->target, 0, 1}, z, 50, &after);
     assert_ok(f->err.status, &f->err);
     assert_non_null(last);
     assert_true(after < loss);
@@ -280,7 +292,8 @@ static void test_latent(void **state)
 
     int former = tensor_grad_enable(1);
     tensor leaf = op_set_requires_grad(&s, op_clone(&s, f->x0), 1), grad = NULL;
-    highfreq_gradients(&s, &f->target, estimate(f, &s, leaf), 0, &leaf, 1, &grad);
+    highfreq_gradients(
+        &s, &(struct highfreq_step){&f->target, 0, 1}, estimate(f, &s, leaf), &leaf, 1, &grad);
     tensor_grad_enable(former);
     tensor want = op_sub(&s, f->x0, op_mul_scalar(&s, grad, 50));
     assert_true(golden_agrees(same(f, one, want), 1e-6));
@@ -316,20 +329,21 @@ static void test_errors(void **state)
         PF_INVALID, "0 weights", &f->err);
     assert_ok(
         highfreq_decoder_init(&decoder, f->weights, WEIGHTS, HIGHFREQ_ADAM, 1, &f->err), &f->err);
-    assert_fails(
-        highfreq_decoder_update(&decoder, &not_finite, &f->target, f->x0, 0, 1, NULL, &f->err),
+    assert_fails(highfreq_decoder_update(&decoder, &not_finite,
+                     &(struct highfreq_step){&f->target, 0, 1}, f->x0, NULL, &f->err),
         PF_INTERNAL, "loss is nan", &f->err);
     assert_int_equal(decoder.updates, 0);
     assert_true(same(f, decoder.weights[0], f->weights[0]).max == 0);
     f->calls = 0;
-    assert_fails(
-        highfreq_decoder_update(&decoder, &failing, &f->target, f->x0, 0, 5, NULL, &f->err),
+    assert_fails(highfreq_decoder_update(&decoder, &failing,
+                     &(struct highfreq_step){&f->target, 0, 5}, f->x0, NULL, &f->err),
         PF_INTERNAL, "libtorch", &f->err);
     assert_int_equal(decoder.updates, 2);
     assert_int_equal(tensor_grad_enable(former), 0);
     highfreq_decoder_finish(&decoder);
     SCOPE(s, &f->err);
-    assert_null(highfreq_latent_update(&s, &bad, &f->target, f->x0, 0, 1, 1, NULL));
+    assert_null(highfreq_latent_update(
+        &s, &bad, &(struct highfreq_step){&f->target, 0, 1}, f->x0, 1, NULL));
     assert_fails(f->err.status, PF_INTERNAL, "loss is nan", &f->err);
 }
 
