@@ -43,6 +43,18 @@ struct pf_error fixture_solve_error(struct pipeline *pipeline, const struct run_
 /* max|a-b| of the colours; infinite when sizes differ or a value isn't finite. */
 double fixture_difference(const struct image *a, const struct image *b);
 
+/* Whether this is a build with AddressSanitizer, which has its own idea of memory. */
+#if defined(__SANITIZE_ADDRESS__)
+#define FIXTURE_HAS_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FIXTURE_HAS_ASAN 1
+#endif
+#endif
+#ifndef FIXTURE_HAS_ASAN
+#define FIXTURE_HAS_ASAN 0
+#endif
+
 /* Batched and solo matrix products may round differently; a run's steps amplify that a little. */
 #define FIXTURE_ROUNDING 2e-3
 

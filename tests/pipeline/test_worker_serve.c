@@ -245,17 +245,6 @@ static void test_model_that_does_not_load(void **state)
 /* --- memory -------------------------------------------------------------------------------------
  */
 
-#if defined(__SANITIZE_ADDRESS__)
-#define HAS_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAS_ASAN 1
-#endif
-#endif
-#ifndef HAS_ASAN
-#define HAS_ASAN 0
-#endif
-
 static rlim_t address_space(void)
 {
     unsigned long pages = 0;
@@ -274,7 +263,7 @@ static void test_out_of_memory(void **state)
     struct image drawn = fixture_image(1600, 1600, 1);
     AUTO_BUFFER struct buffer large = talk_png(&drawn), file = picture();
     image_finish(&drawn);
-    if (HAS_ASAN)
+    if (FIXTURE_HAS_ASAN)
         skip(); /* the sanitizer reserves all of the address space */
     start(&serving, fixture_model("tiny"));
     expect_ready(&serving);
