@@ -33,6 +33,7 @@ enum config_dtype {
     CONFIG_DTYPE_BFLOAT16,
     CONFIG_DTYPE_FLOAT16,
 };
+enum config_vlm_on_failure { CONFIG_VLM_FAIL, CONFIG_VLM_CONTINUE };
 enum config_log_format { CONFIG_LOG_HUMAN, CONFIG_LOG_JSON };
 enum config_log_level {
     CONFIG_LOG_ERROR,
@@ -84,6 +85,19 @@ struct config {
     int64_t max_queued;
     int64_t max_attempts;
     int64_t result_ttl_ms;
+
+    /* Auxiliary prompts */
+    char *vlm_url; /* "http://host/v1"; "": no vision-language model */
+    char *vlm_model;
+    char *vlm_key_file;          /* "": no key */
+    char *vlm_question_semantic; /* "": not asked */
+    char *vlm_question_defect;
+    int64_t vlm_timeout_ms; /* of one attempt */
+    int64_t vlm_retries;
+    int64_t vlm_concurrency; /* requests at a time */
+    int64_t vlm_image_side;
+    int64_t vlm_cache_entries;
+    int64_t vlm_on_failure; /* enum config_vlm_on_failure */
 
     /* Workers */
     char *worker_path;                 /* "": promptfix-worker beside promptfixd, else on PATH */

@@ -24,6 +24,8 @@ static const char *const dtypes[] = {"auto", "float32", "bfloat16", "float16", N
 static const char *const log_formats[] = {"human", "json", NULL};
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 
+static const char *const vlm_on_failure[] = {"fail", "continue", NULL};
+
 static int is_device_name(const char *text)
 {
     if (strcmp(text, "cpu") == 0)
@@ -56,6 +58,20 @@ static const char *check_listen(const char *text)
 static const char *check_store(const char *text)
 {
     return strcmp(text, ":memory:") == 0 ? NULL : "':memory:'";
+}
+
+/* Without user and password: a key belongs in a file. */
+static const char *check_url(const char *text)
+{
+    size_t scheme = strncmp(text, "http://", 7) == 0    ? 7
+                    : strncmp(text, "https://", 8) == 0 ? 8
+                                                        : 0;
+    size_t size = strlen(text), plain = 0;
+    while (plain < size && text[plain] > ' ' && text[plain] < 0x7f && !strchr("?#@\\", text[plain]))
+        plain++;
+    return scheme && size > scheme && text[scheme] != '/' && text[scheme] != ':' && plain == size
+               ? NULL
+               : "an address as http://127.0.0.1:8000/v1, without user, password and query";
 }
 
 /* clang-format off */
@@ -131,6 +147,49 @@ const struct option_spec config_options[] = {
         .group = "Jobs", .doc = "A job whose worker died is tried again, this many times in all."},
     {"result_ttl", 0, OPTION_DURATION, 0, SERVER, AT(result_ttl_ms), SECONDS, 365 * DAYS,
         "24h", .group = "Jobs", .doc = "Time after its end until a job, its input and its result are removed."},
+
+    /* Auxiliary prompts */
+    {"vlm_url", 0, OPTION_TEXT, 0, SERVER, AT(vlm_url), .value_name = "URL", .group = "Auxiliary prompts",
+        .check = check_url,
+        .doc = "Base address of the OpenAI-compatible chat endpoint of a vision-language model (llama.cpp's "
+               "server, vLLM, Ollama, a cloud), such as http://127.0.0.1:8000/v1. It describes the pictures of "
+               "jobs with auxiliary=auto. Without it such jobs are refused."},
+    {"vlm_model", 0, OPTION_TEXT, 0, SERVER, AT(vlm_model), .value_name = "NAME", .group = "Auxiliary prompts",
+        .doc = "Name of that model, as its server knows it. Needed with --vlm-url."},
+    {"vlm_key_file", 0, OPTION_TEXT, 0, SERVER, AT(vlm_key_file), .value_name = "FILE",
+        .group = "Auxiliary prompts", .doc = "File with the key that is sent as bearer token. Without it none is sent."},
+    {"vlm_question_defect", 0, OPTION_TEXT, 0, SERVER, AT(vlm_question_defect),
+        .default_text = "What is wrong with the quality of this picture? Name its defects in one short sentence: "
+                        "haze, noise, low light, blur, snow, a watermark, missing colour, or none.",
+        .value_name = "TEXT", .group = "Auxiliary prompts",
+        .doc = "The question about the picture's defects; its answer comes first in the auxiliary prompt. Empty: "
+               "not asked."},
+    {"vlm_question_semantic", 0, OPTION_TEXT, 0, SERVER, AT(vlm_question_semantic),
+        .default_text = "What is in this picture? Describe it in one short sentence, as if it were flawless: say "
+                        "nothing about haze, noise, darkness, blur, snow, watermarks or missing colour.",
+        .value_name = "TEXT", .group = "Auxiliary prompts",
+        .doc = "The question about what the picture shows; its answer follows. Empty: not asked."},
+    {"vlm_image_side", 0, OPTION_INTEGER, 0, SERVER, AT(vlm_image_side), 64, 8192, "768",
+        .group = "Auxiliary prompts",
+        .doc = "Pixels of the longer side of the picture that is sent: always a JPEG without metadata, larger "
+               "ones are scaled down to it."},
+    {"vlm_timeout", 0, OPTION_DURATION, 0, SERVER, AT(vlm_timeout_ms), 100, HOURS, "1min",
+        .group = "Auxiliary prompts", .doc = "Time one attempt to get an answer may take."},
+    {"vlm_retries", 0, OPTION_INTEGER, 0, SERVER, AT(vlm_retries), 0, 20, "3", .group = "Auxiliary prompts",
+        .doc = "Further attempts after one that failed in a way that may pass: no connection, no answer in time, "
+               "status 408, 409, 425, 429 or 5xx, an answer that is none. The pause doubles from half a second to 30 "
+               "s, or is what Retry-After says; more than 120 s is a failure."},
+    {"vlm_concurrency", 0, OPTION_INTEGER, 0, SERVER, AT(vlm_concurrency), 1, 256, "4",
+        .group = "Auxiliary prompts",
+        .doc = "Most questions asked at a time. The two of one job are asked side by side."},
+    {"vlm_cache_entries", 0, OPTION_INTEGER, 0, SERVER, AT(vlm_cache_entries), 0, 1e6, "1000",
+        .group = "Auxiliary prompts",
+        .doc = "Answers kept in memory, so that a picture that comes again isn't asked about again. 0: none."},
+    {"vlm_on_failure", 0, OPTION_CHOICE, 0, SERVER, AT(vlm_on_failure), .default_text = "fail",
+        .choices = vlm_on_failure, .group = "Auxiliary prompts",
+        .doc = "What becomes of a job whose questions are not all answered. fail: it fails with code "
+               "auxiliary_failed. continue: it goes on with what was answered, and its auxiliary_log says what is "
+               "missing; a job without an instruction that would have no text at all fails nevertheless."},
 
     /* Workers */
     {"worker_path", 0, OPTION_TEXT, 0, SERVER, AT(worker_path), .value_name = "FILE", .group = "Workers",

@@ -19,6 +19,7 @@
 #include "server/http/log.h"
 #include "server/http/server.h"
 #include "server/jobs/jobs.h"
+#include "server/vlm_setup.h"
 #include "server/worker_setup.h"
 #include "server/workers/workers.h"
 
@@ -34,6 +35,7 @@ struct service {
     struct config config;
     struct jobs *jobs;
     struct workers *workers;
+    struct vlm *vlm; /* NULL: none configured */
     struct api api;
     int has_api;
     struct http_server *http;
@@ -79,6 +81,22 @@ static void log_notice(void *context, const struct workers_notice *notice)
         LOG_TEXT("reason", notice->message ? notice->message : ""));
 }
 
+static void log_vlm(void *context, const struct vlm_notice *notice)
+{
+    static const struct {
+        enum log_level level;
+        const char *message;
+    } kinds[] = {
+        [VLM_NOTICE_RETRY] = {LOG_LEVEL_INFO, "vision-language model: again"},
+        [VLM_NOTICE_FAILED] = {LOG_LEVEL_WARNING, "vision-language model: no answer"},
+        [VLM_NOTICE_ERROR] = {LOG_LEVEL_ERROR, "auxiliary prompt can't be stored"},
+    };
+    (void)context;
+    log_line(kinds[notice->kind].level, kinds[notice->kind].message, LOG_TEXT("job", notice->job),
+        LOG_TEXT("question", notice->question), LOG_TEXT("reason", notice->message),
+        LOG_TEXT("answer", notice->detail));
+}
+
 static enum pf_status open_jobs(struct service *service, struct pf_error *err)
 {
     const struct config *config = &service->config;
@@ -118,12 +136,14 @@ static enum pf_status start(struct service *service, struct pf_error *err)
     const struct config *config = &service->config;
     PF_TRY(open_jobs(service, err));
     PF_TRY(worker_setup_start(config, service->jobs, log_notice, NULL, &service->workers, err));
+    PF_TRY(vlm_setup_start(config, service->jobs, log_vlm, NULL, &service->vlm, err));
     api_init(&service->api, service->jobs, service->workers,
         &(struct api_options){.max_body_bytes = config->max_body_bytes,
             .max_parts = config->max_parts,
             .max_field_bytes = config->max_field_bytes,
             .max_pixels = config->max_pixels,
-            .wait_max_ms = config->wait_max_ms});
+            .wait_max_ms = config->wait_max_ms,
+            .has_vlm = service->vlm != NULL});
     service->has_api = 1;
     return start_http(service, err);
 }
@@ -180,6 +200,7 @@ static void stop(struct service *service)
     if (service->jobs)
         jobs_close_streams(service->jobs);
     http_server_stop(service->http);
+    vlm_destroy(service->vlm);
     workers_destroy(service->workers);
     if (service->has_api)
         api_finish(&service->api);

@@ -11,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/cleanup.h"
+#include "server/program.h"
 
 enum { EXTRA_ARGS_MAX = CONFIG_OPTIONS_MAX, WORKER_STARTUP_HELLO_MS = 30000 };
 
@@ -89,29 +90,6 @@ static size_t find_devices(char ret_names[WORKERS_MAX][16], const char *ret_devi
     return 1;
 }
 
-/* The program beside this one; "" when it can't be told. */
-static void find_beside(char ret_path[PATH_MAX])
-{
-    ssize_t size = readlink("/proc/self/exe", ret_path, PATH_MAX - 32);
-    ret_path[size > 0 ? size : 0] = 0;
-    char *slash = strrchr(ret_path, '/');
-    if (slash)
-        strcpy(slash + 1, "promptfix-worker");
-}
-
-static enum pf_status find_on_path(char ret_path[PATH_MAX], struct pf_error *err)
-{
-    for (const char *at = getenv("PATH"); at && *at;) {
-        size_t size = strcspn(at, ":");
-        int used = snprintf(ret_path, PATH_MAX, "%.*s/promptfix-worker", (int)size, at);
-        if (size > 0 && used > 0 && used < PATH_MAX && access(ret_path, X_OK) == 0)
-            return PF_OK;
-        at += size + (at[size] == ':');
-    }
-    return pf_fail(err, PF_NOT_FOUND,
-        "promptfix-worker is neither beside promptfixd nor on PATH; --worker-path names it");
-}
-
 static enum pf_status find_program(
     const struct config *config, char ret_path[PATH_MAX], struct pf_error *err)
 {
@@ -121,10 +99,7 @@ static enum pf_status find_program(
                    ? PF_OK
                    : pf_fail(err, PF_NOT_FOUND, "--worker-path: %s can't be run", ret_path);
     }
-    find_beside(ret_path);
-    if (ret_path[0] && access(ret_path, X_OK) == 0)
-        return PF_OK;
-    return find_on_path(ret_path, err);
+    return program_find("promptfix-worker", ret_path, err);
 }
 
 static enum pf_status start_pool(const struct config *config, struct workers_options *options,

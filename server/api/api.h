@@ -31,6 +31,7 @@ struct api_options {
     int64_t max_field_bytes;
     int64_t max_pixels;
     int64_t wait_max_ms;
+    int has_vlm; /* auxiliary 'auto' can be had */
 };
 
 /* The loaded model, as its worker described it. */

@@ -109,7 +109,9 @@ void handle_get_capabilities(struct http_request *request, void *context)
     }
     buffer_put_text(&body, "],\"input_formats\":[\"png\",\"jpeg\",\"webp\"],"
                            "\"output_formats\":[\"png\",\"jpeg\",\"webp\"],"
-                           "\"auxiliary\":[\"off\"],\"webhooks\":false,");
+                           "\"auxiliary\":[");
+    buffer_put_text(&body, api->options.has_vlm ? "\"off\",\"auto\"" : "\"off\"");
+    buffer_put_text(&body, "],\"webhooks\":false,");
     put_limits(&body, &api->options);
     buffer_put_text(&body, "}");
     http_respond_buffer(request, 200, "application/json", &body);

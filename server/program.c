@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/program.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { NAME_MAX_SIZE = 32 };
+
+/* Beside this one; "" when it can't be told. */
+static void find_beside(const char *name, char ret_path[PATH_MAX])
+{
+    ssize_t size = readlink("/proc/self/exe", ret_path, PATH_MAX - NAME_MAX_SIZE);
+    ret_path[size > 0 ? size : 0] = 0;
+    char *slash = strrchr(ret_path, '/');
+    if (slash)
+        snprintf(slash + 1, NAME_MAX_SIZE, "%s", name);
+}
+
+enum pf_status program_find(const char *name, char ret_path[PATH_MAX], struct pf_error *err)
+{
+    find_beside(name, ret_path);
+    if (ret_path[0] && access(ret_path, X_OK) == 0)
+        return PF_OK;
+    for (const char *at = getenv("PATH"); at && *at;) {
+        size_t size = strcspn(at, ":");
+        int used = snprintf(ret_path, PATH_MAX, "%.*s/%s", (int)size, at, name);
+        if (size > 0 && used > 0 && used < PATH_MAX && access(ret_path, X_OK) == 0)
+            return PF_OK;
+        at += size + (at[size] == ':');
+    }
+    return pf_fail(err, PF_NOT_FOUND, "%s is neither beside promptfixd nor on PATH", name);
+}
