@@ -46,7 +46,7 @@ static enum pf_status set_auxiliary(
     struct submission *submission, const struct multipart_part *part, struct pf_error *err)
 {
     PF_TRY(job_auxiliary_parse(part->data.data, &submission->spec.auxiliary, err));
-    if (submission->spec.auxiliary == JOB_AUXILIARY_AUTO)
+    if (submission->spec.auxiliary == JOB_AUXILIARY_AUTO && !submission->options->has_vlm)
         return pf_fail(err, PF_INVALID,
             "auxiliary 'auto' needs a vision-language model, and this server has none");
     return PF_OK;
@@ -228,7 +228,8 @@ enum pf_status submission_end(struct submission *submission, struct submission_f
                    (spec->auxiliary_prompt && *spec->auxiliary_prompt);
     if (!*spec->instruction && !is_blind)
         return submission_fail(failure, PROBLEM_INVALID, "instruction",
-            "instruction is missing: say what to do, or give an auxiliary_prompt");
+            "instruction is missing: say what to do, or give an auxiliary_prompt or auxiliary "
+            "'auto'");
     if (spec->params.guidance_region == GUIDANCE_REGION_MASK && !spec->mask.bytes)
         return submission_fail(
             failure, PROBLEM_INVALID, "mask", "guidance_region 'mask' needs a mask");
