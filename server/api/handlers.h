@@ -30,6 +30,11 @@ void handle_get_page(struct http_request *request, void *context);
 void handle_get_page_file(struct http_request *request, void *context);
 /* images_edits.c */
 void handle_edit_image(struct http_request *request, void *context);
+/* batches.c */
+void handle_create_batch(struct http_request *request, void *context);
+void handle_get_batch(struct http_request *request, void *context);
+void handle_cancel_batch(struct http_request *request, void *context);
+void handle_get_batch_events(struct http_request *request, void *context);
 /* contract.c */
 void handle_get_openapi(struct http_request *request, void *context);
 

@@ -128,10 +128,12 @@ static enum pf_status read_limit(const char *text, size_t *ret_limit, struct pf_
 static enum pf_status read_filter(struct http_request *request, struct jobs_filter *ret_filter,
     const char **ret_param, struct pf_error *err)
 {
-    static const char *const names[] = {"status", "limit", "after", NULL};
+    static const char *const names[] = {"status", "limit", "after", "batch", NULL};
     const char *status = http_query(request, "status");
-    *ret_filter = (struct jobs_filter){
-        .owner = http_owner(request), .status = -1, .after = http_query(request, "after")};
+    *ret_filter = (struct jobs_filter){.owner = http_owner(request),
+        .status = -1,
+        .after = http_query(request, "after"),
+        .batch = http_query(request, "batch")};
     *ret_param = NULL;
     PF_TRY(http_check_query(request, names, err));
     *ret_param = "limit";
@@ -142,6 +144,10 @@ static enum pf_status read_filter(struct http_request *request, struct jobs_filt
         PF_TRY(job_status_parse(status, &parsed, err));
         ret_filter->status = (int)parsed;
     }
+    *ret_param = "batch";
+    if (ret_filter->batch && !id_is_valid(ret_filter->batch))
+        return pf_fail(
+            err, PF_INVALID, "batch is '%.64s', expected a batch's id", ret_filter->batch);
     *ret_param = "after";
     if (ret_filter->after && !id_is_valid(ret_filter->after))
         return pf_fail(err, PF_INVALID, "after is '%.64s', expected a job's id", ret_filter->after);

@@ -19,33 +19,33 @@ void submission_finish(struct submission *submission)
 /* ---- single fields ---- */
 
 static enum pf_status read_text(
-    const char **ret_text, const struct multipart_part *part, struct pf_error *err)
+    const char **ret_text, const char *name, const char *text, struct pf_error *err)
 {
     size_t characters = 0;
-    if (utf8_is_valid(part->data.data, part->data.size, &characters) &&
+    if (utf8_is_valid(text, strlen(text), &characters) &&
         characters > API_INSTRUCTION_CHARACTERS_MAX)
-        return pf_fail(err, PF_INVALID, "%s has %zu characters, at most %d are taken", part->name,
+        return pf_fail(err, PF_INVALID, "%s has %zu characters, at most %d are taken", name,
             characters, API_INSTRUCTION_CHARACTERS_MAX);
-    *ret_text = part->data.data;
+    *ret_text = text;
     return PF_OK;
 }
 
 static enum pf_status set_instruction(
-    struct submission *submission, const struct multipart_part *part, struct pf_error *err)
+    struct submission *submission, const char *text, struct pf_error *err)
 {
-    return read_text(&submission->spec.instruction, part, err);
+    return read_text(&submission->spec.instruction, "instruction", text, err);
 }
 
 static enum pf_status set_auxiliary_prompt(
-    struct submission *submission, const struct multipart_part *part, struct pf_error *err)
+    struct submission *submission, const char *text, struct pf_error *err)
 {
-    return read_text(&submission->spec.auxiliary_prompt, part, err);
+    return read_text(&submission->spec.auxiliary_prompt, "auxiliary_prompt", text, err);
 }
 
 static enum pf_status set_auxiliary(
-    struct submission *submission, const struct multipart_part *part, struct pf_error *err)
+    struct submission *submission, const char *text, struct pf_error *err)
 {
-    PF_TRY(job_auxiliary_parse(part->data.data, &submission->spec.auxiliary, err));
+    PF_TRY(job_auxiliary_parse(text, &submission->spec.auxiliary, err));
     if (submission->spec.auxiliary == JOB_AUXILIARY_AUTO && !submission->options->has_vlm)
         return pf_fail(err, PF_INVALID,
             "auxiliary 'auto' needs a vision-language model, and this server has none");
@@ -53,16 +53,16 @@ static enum pf_status set_auxiliary(
 }
 
 static enum pf_status set_priority(
-    struct submission *submission, const struct multipart_part *part, struct pf_error *err)
+    struct submission *submission, const char *text, struct pf_error *err)
 {
-    return job_priority_parse(part->data.data, &submission->spec.priority, err);
+    return job_priority_parse(text, &submission->spec.priority, err);
 }
 
 static enum pf_status set_webhook(
-    struct submission *submission, const struct multipart_part *part, struct pf_error *err)
+    struct submission *submission, const char *text, struct pf_error *err)
 {
     (void)submission;
-    (void)part;
+    (void)text;
     return pf_fail(err, PF_INVALID, "webhook_url: webhooks are not enabled on this server");
 }
 
@@ -84,14 +84,15 @@ void submission_put_compact_json(struct buffer *out, const char *json, size_t co
 }
 
 static enum pf_status set_metadata(
-    struct submission *submission, const struct multipart_part *part, struct pf_error *err)
+    struct submission *submission, const char *text, struct pf_error *err)
 {
-    if (part->data.size > API_METADATA_BYTES_MAX)
-        return pf_fail(err, PF_INVALID, "metadata has %zu bytes, at most %d are taken",
-            part->data.size, API_METADATA_BYTES_MAX);
+    size_t size = strlen(text);
+    if (size > API_METADATA_BYTES_MAX)
+        return pf_fail(err, PF_INVALID, "metadata has %zu bytes, at most %d are taken", size,
+            API_METADATA_BYTES_MAX);
     struct jdoc *doc = NULL;
     struct pf_error why = PF_ERROR_INIT;
-    if (jdoc_parse(&doc, part->data.data, part->data.size, &why) != PF_OK)
+    if (jdoc_parse(&doc, text, size, &why) != PF_OK)
         return pf_fail(err, why.status == PF_NOMEM ? PF_NOMEM : PF_INVALID,
             "metadata is not JSON: %.300s", why.message);
     int is_object = jdoc_root(doc)->type == JDOC_OBJECT;
@@ -99,8 +100,9 @@ static enum pf_status set_metadata(
     if (!is_object)
         return pf_fail(err, PF_INVALID, "metadata is JSON, but no object");
     AUTO_BUFFER struct buffer compact = BUFFER_INIT;
-    submission_put_compact_json(&compact, part->data.data, part->data.size);
+    submission_put_compact_json(&compact, text, size);
     PF_TRY(buffer_status(&compact, err));
+    free(submission->metadata);
     submission->metadata = buffer_steal(&compact, NULL);
     submission->spec.metadata = submission->metadata;
     return PF_OK;
@@ -108,8 +110,7 @@ static enum pf_status set_metadata(
 
 static const struct {
     const char *name;
-    enum pf_status (*set)(
-        struct submission *submission, const struct multipart_part *part, struct pf_error *err);
+    enum pf_status (*set)(struct submission *submission, const char *text, struct pf_error *err);
 } text_fields[] = {
     {"instruction", set_instruction},
     {"auxiliary", set_auxiliary},
@@ -119,17 +120,21 @@ static const struct {
     {"metadata", set_metadata},
 };
 
+enum pf_status submission_set_text(
+    struct submission *submission, const char *name, const char *text, struct pf_error *err)
+{
+    for (size_t i = 0; i < COUNT_OF(text_fields); i++)
+        if (strcmp(name, text_fields[i].name) == 0)
+            return text_fields[i].set(submission, text, err);
+    return params_set_text(&submission->spec.params, name, text, err);
+}
+
 static enum pf_status read_text_part(struct submission *submission,
     const struct multipart_part *part, const char *name, struct pf_error *err)
 {
     if (part->is_file)
         return pf_fail(err, PF_INVALID, "%s is sent as a file, expected a text field", part->name);
-    if (strlen(part->data.data) != part->data.size)
-        return pf_fail(err, PF_INVALID, "%s holds a zero byte", part->name);
-    for (size_t i = 0; i < COUNT_OF(text_fields); i++)
-        if (strcmp(name, text_fields[i].name) == 0)
-            return text_fields[i].set(submission, part, err);
-    return params_set_text(&submission->spec.params, name, part->data.data, err);
+    return submission_set_text(submission, name, part->data.data, err);
 }
 
 /* ---- images ---- */

@@ -41,6 +41,9 @@ void submission_begin(struct submission *submission, const struct api_options *o
 /* Takes a part as the field `name` of POST /v1/jobs; a failure's param is the part's own name. */
 PF_MUST_CHECK enum pf_status submission_take(struct submission *submission,
     const struct multipart_part *part, const char *name, struct submission_failure *failure);
+/* Sets one text field; `text` must outlive the submission. PF_NOT_FOUND: there is no such field. */
+PF_MUST_CHECK enum pf_status submission_set_text(
+    struct submission *submission, const char *name, const char *text, struct pf_error *err);
 /* Checks what only all fields together tell, and fills in the defaults. */
 PF_MUST_CHECK enum pf_status submission_end(
     struct submission *submission, struct submission_failure *failure);

@@ -23,7 +23,7 @@ struct multipart {
     enum state state;
     struct buffer pending;
     struct multipart_part *parts;
-    size_t count;
+    size_t count, capacity;
     size_t bytes;
     struct pf_error failure;
     char failed_field[MULTIPART_NAME_MAX + 1];
@@ -37,11 +37,6 @@ enum pf_status multipart_create(struct multipart **ret_multipart, const char *co
     struct multipart *multipart = calloc(1, sizeof *multipart);
     if (!multipart)
         return pf_fail(err, PF_NOMEM, "multipart: out of memory");
-    multipart->parts = calloc(limits->max_parts, sizeof *multipart->parts);
-    if (!multipart->parts) {
-        free(multipart);
-        return pf_fail(err, PF_NOMEM, "multipart: out of memory");
-    }
     multipart->limits = *limits;
     multipart->delimiter_size = 4 + strlen(boundary);
     memcpy(multipart->delimiter, "\r\n--", 4);
@@ -121,6 +116,20 @@ static enum pf_status step_after_boundary(
     return PF_OK;
 }
 
+static enum pf_status add_part(struct multipart *multipart, struct pf_error *err)
+{
+    if (multipart->count == multipart->capacity) {
+        size_t capacity = multipart->capacity ? 2 * multipart->capacity : 8;
+        struct multipart_part *parts = realloc(multipart->parts, capacity * sizeof *parts);
+        if (!parts)
+            return pf_fail(err, PF_NOMEM, "multipart: out of memory");
+        multipart->parts = parts;
+        multipart->capacity = capacity;
+    }
+    multipart->parts[multipart->count++] = (struct multipart_part){.data = BUFFER_INIT};
+    return PF_OK;
+}
+
 static enum pf_status step_headers(struct multipart *multipart, int *ret_more, struct pf_error *err)
 {
     struct buffer *pending = &multipart->pending;
@@ -133,9 +142,8 @@ static enum pf_status step_headers(struct multipart *multipart, int *ret_more, s
         *ret_more = 1;
         return PF_OK;
     }
-    struct multipart_part *part = &multipart->parts[multipart->count++];
-    *part = (struct multipart_part){.data = BUFFER_INIT};
-    PF_TRY(multipart_parse_headers(pending->data + 2, size - 2, part, err));
+    PF_TRY(add_part(multipart, err));
+    PF_TRY(multipart_parse_headers(pending->data + 2, size - 2, current_part(multipart), err));
     take(multipart, size + 2);
     multipart->state = STATE_DATA;
     return PF_OK;

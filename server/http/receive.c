@@ -145,7 +145,10 @@ static void open_body(struct http_request *request, size_t size)
         return;
     case ROUTE_BODY_FORM:
         if (multipart_create(&request->form, type ? type : "",
-                &(struct multipart_limits){.max_parts = options->max_parts,
+                &(struct multipart_limits){
+                    .max_parts = request->match.route->attributes & ROUTE_MANY_PARTS
+                                     ? HTTP_MANY_PARTS_MAX
+                                     : options->max_parts,
                     .max_text_bytes = options->max_field_bytes,
                     .max_file_bytes = options->max_body_bytes},
                 &err) != PF_OK)

@@ -22,10 +22,11 @@ enum route_body {
 
 /* Bits of http_route.attributes. */
 enum {
-    ROUTE_INLINE = 1 << 0,  /* the handler never blocks: it runs on the HTTP thread */
-    ROUTE_OPEN = 1 << 1,    /* needs no API key */
-    ROUTE_QUIET = 1 << 2,   /* logged as debug: probes */
-    ROUTE_PRIVATE = 1 << 3, /* not part of the contract (openapi.yaml) */
+    ROUTE_INLINE = 1 << 0,     /* the handler never blocks: it runs on the HTTP thread */
+    ROUTE_OPEN = 1 << 1,       /* needs no API key */
+    ROUTE_QUIET = 1 << 2,      /* logged as debug: probes */
+    ROUTE_PRIVATE = 1 << 3,    /* not part of the contract (openapi.yaml) */
+    ROUTE_MANY_PARTS = 1 << 4, /* a form of up to HTTP_MANY_PARTS_MAX parts */
 };
 
 struct http_request;

@@ -18,9 +18,10 @@ enum {
     HTTP_CONNECTIONS_SPARE = 128,       /* beyond max_connections, to tell them that it is full */
     HTTP_EXECUTOR_WAITING_MAX = 4096,   /* requests waiting for a thread */
     HTTP_JSON_BODY_MAX = 1 << 20,
-    HTTP_STALL_S = 60,     /* a client that takes no byte that long is closed */
-    HTTP_IDLE_MS = 75000,  /* between requests of a connection */
-    HTTP_TICK_MS = 100,    /* precision of deadlines, and of seeing a client go */
+    HTTP_MANY_PARTS_MAX = 1032, /* of a form with ROUTE_MANY_PARTS */
+    HTTP_STALL_S = 60,          /* a client that takes no byte that long is closed */
+    HTTP_IDLE_MS = 75000,       /* between requests of a connection */
+    HTTP_TICK_MS = 100,         /* precision of deadlines, and of seeing a client go */
     HTTP_DRAIN_FACTOR = 4, /* a refused body is read up to so many times the limit, then cut off */
 };
 

@@ -172,6 +172,36 @@ test('images', async () => {
   assert.equal((await edit({ prompt: 'oom' })).status, 503);
 });
 
+test('batches', async () => {
+  const batchForm = (fields, bytes = png()) => {
+    const data = form(fields, bytes);
+    data.append('image', new Blob([bytes]), 'second.png');
+    return data;
+  };
+  const post = (fields, headers, bytes) => ask('POST', '/v1/batches', { body: batchForm(fields, bytes), headers });
+  const batch = await (await post({ steps: 1 })).json();
+  const schemas = { batch: 'Batch', job: 'BatchJobEvent', completed: 'BatchCompletedEvent' };
+  const list = await collect(await ask('GET', `/v1/batches/${batch.id}/events`));
+  for (const item of list) check(item.data, item.event, 'components', 'schemas', schemas[item.event]);
+  await collect(await post({ steps: 1 }, { accept: 'text/event-stream' }));
+  const last = { 'last-event-id': String(list.at(-1).id) };
+  assert.equal((await ask('GET', `/v1/batches/${batch.id}/events`, { headers: last })).status, 204);
+  assert.equal((await ask('GET', `/v1/batches/${batch.id}/events?x=1`)).status, 400);
+  await ask('GET', `/v1/batches/${batch.id}`);
+  assert.equal((await ask('GET', `/v1/batches/${batch.id}?x=1`)).status, 400);
+  await ask('POST', `/v1/batches/${batch.id}/cancel`);
+  assert.equal((await ask('POST', `/v1/batches/${batch.id}/cancel?x=1`)).status, 400);
+  await ask('GET', `/v1/jobs?batch=${batch.id}`);
+  assert.equal((await ask('GET', '/v1/jobs?batch=x')).status, 400);
+  assert.equal((await post({ manifest: '[]' })).status, 400);
+  assert.equal((await post({}, {}, Buffer.from('x'))).status, 415);
+  assert.equal((await post({}, {}, png().subarray(0, 20))).status, 422);
+  assert.equal((await post({}, {}, Buffer.concat([png(), Buffer.alloc(300000)]))).status, 413);
+  const none = '0'.repeat(32);
+  for (const [method, path] of [['GET', ''], ['GET', '/events'], ['POST', '/cancel']])
+    assert.equal((await ask(method, `/v1/batches/${none}${path}`)).status, 404);
+});
+
 test('models, capabilities, probes', async () => {
   await ask('GET', '/v1/models');
   await ask('GET', '/v1/models/fake');
@@ -205,6 +235,7 @@ test('loading and draining', async () => {
     while ((await ask('GET', '/health/ready')).status === 200);
     assert.equal((await ask('POST', '/v1/jobs', { body: form({}) })).status, 503);
     assert.equal((await ask('POST', '/v1/images/edits', { body: form({ prompt: 'x', instruction: undefined }) })).status, 503);
+    assert.equal((await ask('POST', '/v1/batches', { body: form({}) })).status, 503);
   } finally {
     await service.stop();
     service = kept;
