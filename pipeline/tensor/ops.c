@@ -344,6 +344,11 @@ tensor op_ifft2(struct scope *s, tensor x)
     RUN(s, atg_fft_ifft2(&out, x, NULL, 0, dims, 2, NULL, 0));
 }
 
+tensor op_attention(struct scope *s, tensor q, tensor k, tensor v)
+{
+    RUN(s, atc_attention(&out, q, k, v));
+}
+
 void op_backward(struct scope *s, tensor loss, const tensor *inputs, int count, tensor *ret_grads)
 {
     for (int i = 0; i < count; i++)

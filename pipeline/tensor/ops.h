@@ -93,10 +93,8 @@ tensor op_max_pool(struct scope *s, tensor x, int kernel, int stride, int paddin
 tensor op_fft2(struct scope *s, tensor x);  /* last two dims; complex result */
 tensor op_ifft2(struct scope *s, tensor x); /* complex result */
 
-/* softmax(q·kᵀ/√D)·v for q [B,H,T,D] and k, v [B,H,S,D]; result [B,H,T,D]. Never holds more than
- * ATTENTION_SCORES_MAX scores at once: the fused kernel where libtorch has it, chunks of queries
- * elsewhere. */
-enum { ATTENTION_SCORES_MAX = 8 << 20 };
+/* softmax(q·kᵀ/√D)·v for q [B,H,T,D] and k, v [B,H,S,D]; result [B,H,T,D]. Memory is bounded, with
+ * gradients too: the [T,S] scores never exist whole (pipeline/torch/attention.cpp). */
 tensor op_attention(struct scope *s, tensor q, tensor k, tensor v);
 
 /* Gradients of the one-element tensor `loss` with respect to `inputs`, into ret_grads (owned by the

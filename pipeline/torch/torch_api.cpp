@@ -290,26 +290,6 @@ int64_t atc_cuda_memory_allocated(int device_index)
     return protect_or<int64_t>(0, [&] { return shim::device_memory_allocated(device_index); });
 }
 
-int torch_has_fused_attention(void)
-{
-    return TORCH_VERSION_MAJOR >= 2;
-}
-
-void atg_scaled_dot_product_attention(tensor *out__, tensor query, tensor key, tensor value,
-    tensor attn_mask, double dropout_p, int is_causal)
-{
-    protect([&] {
-        out__[0] = nullptr;
-#if TORCH_VERSION_MAJOR >= 2
-        out__[0] = new at::Tensor(at::scaled_dot_product_attention(*query, *key, *value,
-            optional(attn_mask), dropout_p, is_causal != 0));
-#else
-        (void)query, (void)key, (void)value, (void)attn_mask, (void)dropout_p, (void)is_causal;
-        TORCH_CHECK(false, "fused attention needs libtorch 2.0, this is ", TORCH_VERSION);
-#endif
-    });
-}
-
 void at_contiguous_format(tensor *out__, tensor self, int memory_format)
 {
     protect([&] {

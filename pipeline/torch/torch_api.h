@@ -95,6 +95,11 @@ void atc_synchronize(int64_t device_index);
 int atc_cpu_has_fast_bf16(void);
 /* Compute capability of a CUDA device as 10 * major + minor; 0 when it can't be told. */
 int atc_cuda_capability(int device_index);
+/* softmax(q·kᵀ/√D)·v for q [B,H,T,D], k [B,H,S,D], v [B,H,S,E]: libtorch's fused kernel where it has
+ * one, chunks of queries elsewhere; the [T,S] scores never exist whole, nor in the backward. The result
+ * [B,H,T,E] may be strided. */
+void atc_attention(tensor *out__, tensor q, tensor k, tensor v);
+
 /* Frees what the caching allocators hold unused. */
 void atc_empty_cache(void);
 /* Bytes of device memory in use by this process' allocator; 0 where unknown. */

@@ -81,12 +81,6 @@ void atg_unsqueeze(tensor *out__, tensor self, int64_t dim);
 void atg_upsample_nearest2d(tensor *out__, tensor self, int64_t *output_size_data, int output_size_len, double scales_h_v, uint8_t scales_h_null, double scales_w_v, uint8_t scales_w_null);
 void atg_zeros(tensor *out__, int64_t *size_data, int size_len, int options_kind, int options_device);
 
-/* The fused attention kernel: libtorch 2.0 and later, else it fails (see torch_has_fused_attention).
- * scale_null: 1/sqrt(D). */
-void atg_scaled_dot_product_attention(tensor *out__, tensor query, tensor key, tensor value,
-    tensor attn_mask, double dropout_p, int is_causal);
-int torch_has_fused_attention(void);
-
 /* As at::Tensor::contiguous(memory_format): 0 row-major, 2 channels last. */
 void at_contiguous_format(tensor *out__, tensor self, int memory_format);
 

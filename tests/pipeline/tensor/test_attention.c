@@ -9,6 +9,9 @@
 #include "base/cleanup.h"
 #include "pipeline/tensor/ops.h"
 
+/* Scores that the implementation holds at once, at most; the shapes below go beyond it. */
+enum { ATTENTION_SCORES_MAX = 8 << 20 };
+
 struct shape {
     int64_t batch, heads, rows, keys, depth;
 };
@@ -117,6 +120,52 @@ static void test_one_row_chunks(void **state)
     check(n, TENSOR_F32, 1, 1e-4);
 }
 
+/* The formula, with everything kept by libtorch's own gradients. */
+static tensor plain_attention(struct scope *s, tensor q, tensor k, tensor v)
+{
+    double scale = 1 / sqrt((double)tensor_dim(q, 3));
+    tensor scores = op_matmul(s, op_mul_scalar(s, q, scale), op_transpose(s, k, 2, 3));
+    return op_matmul(s, op_softmax(s, scores, -1), v);
+}
+
+static void take_gradients(struct scope *s, tensor out, tensor weight, tensor *inputs,
+    tensor *ret_grads)
+{
+    op_backward(s, op_sum_all(s, op_mul(s, out, weight)), inputs, 3, ret_grads);
+}
+
+/* One chunk of the backward, and several. */
+static void test_gradients(void **state)
+{
+    (void)state;
+    static const struct shape shapes[] = {{2, 3, 7, 5, 8}, {1, 2, 2600, 2100, 3}};
+    int former = tensor_grad_enable(1);
+    for (size_t i = 0; i < COUNT_OF(shapes); i++) {
+        struct pf_error err = PF_ERROR_INIT;
+        SCOPE(s, &err);
+        struct shape n = shapes[i];
+        int64_t counts[] = {n.rows, n.keys, n.keys, n.rows};
+        tensor x[4], got[3], want[3];
+        for (uint32_t j = 0; j < 4; j++) {
+            AUTO_FREE float *values =
+                random_values(n.batch * n.heads * counts[j] * n.depth, j + 11);
+            x[j] = tensor_from_f32(&s, values, DIMS(n.batch, n.heads, counts[j], n.depth));
+            op_set_requires_grad(&s, x[j], j < 3);
+        }
+        take_gradients(&s, op_attention(&s, x[0], x[1], x[2]), x[3], x, got);
+        take_gradients(&s, plain_attention(&s, x[0], x[1], x[2]), x[3], x, want);
+        for (int j = 0; j < 3; j++) {
+            tensor difference = op_abs(&s, op_sub(&s, got[j], want[j]));
+            double worst = tensor_scalar(&s, op_amax(&s, difference, DIMS(0, 1, 2, 3), 0));
+            double scale =
+                tensor_scalar(&s, op_amax(&s, op_abs(&s, want[j]), DIMS(0, 1, 2, 3), 0));
+            assert_int_equal(err.status, PF_OK);
+            assert_true(scale > 0 && worst <= 1e-4 * scale);
+        }
+    }
+    tensor_grad_enable(former);
+}
+
 static void test_half_precision(void **state)
 {
     (void)state;
@@ -179,6 +228,7 @@ int main(void)
         cmocka_unit_test(test_small_shapes),
         cmocka_unit_test(test_more_than_one_chunk),
         cmocka_unit_test(test_one_row_chunks),
+        cmocka_unit_test(test_gradients),
         cmocka_unit_test(test_half_precision),
         cmocka_unit_test(test_large_scores_and_views),
         cmocka_unit_test(test_gradient),
