@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention in bounded memory: softmax(q·kᵀ/√D)·v without ever holding the [T,S] scores, forward or
 // backward. libtorch has fused kernels for it (CUDA from 2.0, CPU from 2.1). Elsewhere the queries are
-// cut into chunks: on the CPU each core takes chunks whose scores fit into its own cache, so that
-// softmax runs over warm memory; the backward recomputes each chunk's scores instead of keeping them.
+// cut into chunks whose scores stay in the caches, so that softmax runs over warm memory; the backward
+// recomputes each chunk's scores instead of keeping them.
 #include "pipeline/torch/torch_cxx.h"
 
 #include <ATen/core/grad_mode.h>
@@ -13,41 +13,26 @@
 
 namespace
 {
-constexpr int64_t TASK_SCORES = int64_t{1} << 18;  // of one core at a time: 512 KB in bfloat16
-constexpr int64_t CHUNK_SCORES = int64_t{1} << 23; // of one step of the backward, and on a GPU
+constexpr int64_t CHUNK_BYTES = 4 << 20; // of scores at a time; measured, see docs/speed.md
 
-int64_t rows_for(int64_t scores, int64_t per_row, int64_t rows)
+// Queries in one chunk, for q [G,T,D] and k [G,S,D].
+int64_t chunk_rows(const at::Tensor &q, const at::Tensor &k)
 {
-    return std::min(rows, std::max<int64_t>(1, scores / per_row));
+    int64_t row_bytes = q.size(0) * k.size(1) * static_cast<int64_t>(q.element_size());
+    return std::min(q.size(1), std::max<int64_t>(1, CHUNK_BYTES / row_bytes));
 }
 
-// One chunk: q [n,D] or [G,n,D] against all keys.
+// One chunk: q [G,n,D] against all keys.
 at::Tensor weights(const at::Tensor &q, const at::Tensor &k, double scale)
 {
     return at::softmax(at::matmul(q * scale, k.transpose(-2, -1)), -1);
 }
 
 // q [G,T,D], k [G,S,D], v [G,S,E], contiguous, into out [G,T,E] of any strides.
-void attend_by_cores(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, double scale,
+void attend_groups(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, double scale,
     const at::Tensor &out)
 {
-    int64_t groups = q.size(0), rows = q.size(1);
-    int64_t step = rows_for(TASK_SCORES, k.size(1), rows), steps = (rows + step - 1) / step;
-    at::parallel_for(0, groups * steps, 1, [&](int64_t begin, int64_t end) {
-        at::NoGradGuard no_grad;
-        for (int64_t task = begin; task < end; task++) {
-            int64_t group = task / steps, start = task % steps * step;
-            int64_t count = std::min(step, rows - start);
-            at::Tensor w = weights(q[group].narrow(0, start, count), k[group], scale);
-            out[group].narrow(0, start, count).copy_(at::mm(w, v[group]));
-        }
-    });
-}
-
-void attend_by_chunks(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, double scale,
-    const at::Tensor &out)
-{
-    int64_t rows = q.size(1), step = rows_for(CHUNK_SCORES, q.size(0) * k.size(1), rows);
+    int64_t rows = q.size(1), step = chunk_rows(q, k);
     for (int64_t start = 0; start < rows; start += step) {
         int64_t count = std::min(step, rows - start);
         out.narrow(1, start, count)
@@ -68,8 +53,7 @@ at::Tensor attend(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v)
     at::Tensor out = at::empty({batch, rows, heads, depth}, q.options());
     at::Tensor by_head = out.transpose(1, 2);
     for (int64_t b = 0; b < batch; b++) {
-        auto run = q.is_cuda() ? attend_by_chunks : attend_by_cores;
-        run(q[b].contiguous(), k[b].contiguous(), v[b].contiguous(), scale, by_head[b]);
+        attend_groups(q[b].contiguous(), k[b].contiguous(), v[b].contiguous(), scale, by_head[b]);
     }
     return by_head;
 }
@@ -95,7 +79,7 @@ class attention : public torch::autograd::Function<attention>
         double scale = 1.0 / std::sqrt(static_cast<double>(q.size(2)));
         at::Tensor inner = (grad * out).sum(-1, true);
         at::Tensor dq = at::empty_like(q), dk = at::zeros_like(k), dv = at::zeros_like(v);
-        int64_t rows = q.size(1), step = rows_for(CHUNK_SCORES, q.size(0) * k.size(1), rows);
+        int64_t rows = q.size(1), step = chunk_rows(q, k);
         for (int64_t start = 0; start < rows; start += step) {
             int64_t count = std::min(step, rows - start);
             at::Tensor part = q.narrow(1, start, count), g = grad.narrow(1, start, count);
@@ -114,11 +98,11 @@ class attention : public torch::autograd::Function<attention>
 bool has_fused_kernel(const at::Tensor &q)
 {
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 1)
-    return true || q.is_cuda();
+    return q.defined();
 #elif TORCH_VERSION_MAJOR == 2
     return q.is_cuda();
 #else
-    return q.numel() < 0;
+    return !q.defined();
 #endif
 }
 
