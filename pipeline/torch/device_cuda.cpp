@@ -1,30 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
-// A libtorch with CUDA. Goes through the accelerator hooks and the allocator interface of libc10_cuda,
-// so that neither the CUDA toolkit nor its headers are needed to build.
+// A libtorch with CUDA. What libtorch's own headers would only tell with the CUDA toolkit installed is
+// asked of the driver, whose C interface is stable and is there wherever a GPU is.
 #include "pipeline/torch/torch_device.h"
-#include "pipeline/torch/torch_cxx.h"
 
-#include <ATen/Context.h>
-#include <ATen/detail/CUDAHooksInterface.h>
+#include <dlfcn.h>
+
+#include <cstddef>
+
+namespace
+{
+// CUDA driver API, cuda.h: CUdevice_attribute and CUresult.
+constexpr int CAPABILITY_MAJOR = 75, CAPABILITY_MINOR = 76, SUCCESS = 0;
+
+template <typename F> F driver_function(const char *name)
+{
+    static void *driver = dlopen("libcuda.so.1", RTLD_NOW);
+    return driver ? reinterpret_cast<F>(dlsym(driver, name)) : nullptr;
+}
+} // namespace
 
 namespace shim
 {
-// Compiled tests of the hooks stand in for cudaGetDeviceProperties(): bfloat16 convolution through
-// cuDNN is announced for compute capability 8.0 and above only.
-int device_capability(int)
+int device_capability(int device_index)
 {
-    if (!at::globalContext().hasCUDA())
+    auto init = driver_function<int (*)(unsigned)>("cuInit");
+    auto attribute = driver_function<int (*)(int *, int, int)>("cuDeviceGetAttribute");
+    int major = 0, minor = 0;
+    if (!init || !attribute || init(0) != SUCCESS ||
+        attribute(&major, CAPABILITY_MAJOR, device_index) != SUCCESS ||
+        attribute(&minor, CAPABILITY_MINOR, device_index) != SUCCESS)
         return 0;
-    return at::detail::getCUDAHooks().supportsBFloat16ConvolutionWithCuDNNv8() ? 80 : 70;
+    return 10 * major + minor;
 }
 
 void device_empty_cache()
 {
-    // The allocator retries with its cache emptied before it reports out of memory.
+    // libtorch's allocator empties its cache by itself before it reports out of memory.
 }
 
-int64_t device_memory_allocated(int)
+// Of the whole device: of all its processes, but each worker has its device to itself.
+int64_t device_memory_allocated(int device_index)
 {
-    return 0;
+    auto info = driver_function<int (*)(size_t *, size_t *)>("cuMemGetInfo_v2");
+    size_t free_bytes = 0, total = 0;
+    if (device_index < 0 || !info || info(&free_bytes, &total) != SUCCESS)
+        return 0;
+    return static_cast<int64_t>(total - free_bytes);
 }
 } // namespace shim

@@ -368,7 +368,7 @@ void atg_unsqueeze(tensor *out__, tensor self, int64_t dim)
 
 void atg_upsample_nearest2d(tensor *out__, tensor self, int64_t *output_size_data, int output_size_len, double scales_h_v, uint8_t scales_h_null, double scales_w_v, uint8_t scales_w_null)
 {
-    OUT(torch::upsample_nearest2d(*self, dims(output_size_data, output_size_len), scales_h_null ? c10::nullopt : c10::optional<double>(scales_h_v), scales_w_null ? c10::nullopt : c10::optional<double>(scales_w_v)));
+    OUT(torch::upsample_nearest2d(*self, dims(output_size_data, output_size_len), scale_or_none(scales_h_v, scales_h_null != 0), scale_or_none(scales_w_v, scales_w_null != 0)));
 }
 
 void atg_zeros(tensor *out__, int64_t *size_data, int size_len, int options_kind, int options_device)

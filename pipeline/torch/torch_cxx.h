@@ -11,9 +11,17 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <c10/util/Exception.h>
+#if __has_include(<c10/util/Optional.h>)
+#include <c10/util/Optional.h>
+#endif
+#if __has_include(<c10/util/string_view.h>)
+#include <c10/util/string_view.h>
+#endif
 
 #include <new>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pipeline/torch/torch_api.h"
@@ -59,34 +67,45 @@ inline std::vector<at::Tensor> list(tensor *data, int count)
     return tensors;
 }
 
-inline c10::optional<at::Tensor> optional(tensor t)
+// An absent tensor: libtorch takes an undefined one for it.
+inline at::Tensor optional(tensor t)
 {
-    return t ? c10::optional<at::Tensor>(*t) : c10::nullopt;
+    return t ? *t : at::Tensor();
 }
 
-inline c10::optional<at::ScalarType> dtype_or_none(int type)
-{
-    return type < 0 ? c10::nullopt : c10::optional<at::ScalarType>(at::ScalarType(type));
-}
-
-inline c10::optional<c10::string_view> norm_or_none(const char *text, int size)
-{
-    return size <= 0 ? c10::nullopt
-                     : c10::optional<c10::string_view>(
-                           c10::string_view(text, static_cast<size_t>(size)));
-}
-
-#if TORCH_VERSION_MAJOR >= 2
-inline at::OptionalIntArrayRef size_or_none(const int64_t *data, int count)
-{
-    return data ? at::OptionalIntArrayRef(dims(data, count)) : c10::nullopt;
-}
+// libtorch's optional and string_view were its own classes, then names for the standard ones, and the
+// names go away.
+#if __has_include(<c10/util/Optional.h>)
+template <typename T> using maybe = c10::optional<T>;
 #else
+template <typename T> using maybe = std::optional<T>;
+#endif
+#if __has_include(<c10/util/string_view.h>)
+using text_view = c10::string_view;
+#else
+using text_view = std::string_view;
+#endif
+
+inline maybe<at::ScalarType> dtype_or_none(int type)
+{
+    return type < 0 ? maybe<at::ScalarType>() : maybe<at::ScalarType>(at::ScalarType(type));
+}
+
+inline maybe<double> scale_or_none(double value, bool is_null)
+{
+    return is_null ? maybe<double>() : maybe<double>(value);
+}
+
+inline maybe<text_view> norm_or_none(const char *text, int size)
+{
+    return size <= 0 ? maybe<text_view>()
+                     : maybe<text_view>(text_view(text, static_cast<size_t>(size)));
+}
+
 inline at::OptionalIntArrayRef size_or_none(const int64_t *data, int count)
 {
     return data ? at::OptionalIntArrayRef(dims(data, count)) : at::OptionalIntArrayRef();
 }
-#endif
 
 inline at::Device device_of(int device)
 {
