@@ -73,6 +73,12 @@ struct config {
     int64_t sse_ping_ms;
     int64_t drain_deadline_ms;
 
+    /* Access */
+    char *keys_file;                /* see server/http/keys.h; "": no keys are needed */
+    int64_t allow_without_keys;     /* also on a public address */
+    struct text_list cors_origins;  /* "https://example.org" */
+    char *tls_certificate, *tls_key; /* PEM files; "": plain HTTP */
+
     /* Requests */
     int64_t max_body_bytes;
     int64_t max_parts;
@@ -83,6 +89,7 @@ struct config {
     char *data_dir; /* never "" after config_load() */
     char *store;    /* ":memory:"; "": a database in data_dir */
     int64_t max_queued;
+    int64_t max_queued_per_key; /* 0: no limit of its own */
     int64_t max_attempts;
     int64_t result_ttl_ms;
 

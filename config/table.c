@@ -74,6 +74,16 @@ static const char *check_url(const char *text)
                : "an address as http://127.0.0.1:8000/v1, without user, password and query";
 }
 
+static const char *check_origin(const char *text)
+{
+    size_t scheme = strncmp(text, "http://", 7) == 0    ? 7
+                    : strncmp(text, "https://", 8) == 0 ? 8
+                                                        : 0;
+    return scheme && text[scheme] && !strpbrk(text + scheme, "/?#@ ,*")
+               ? NULL
+               : "scheme and host, as https://example.org or http://localhost:3000";
+}
+
 /* clang-format off */
 const struct option_spec config_options[] = {
     /* Model */
@@ -123,6 +133,23 @@ const struct option_spec config_options[] = {
         .group = "Network",
         .doc = "After SIGTERM running jobs have this long to end; what still runs then goes back to the queue."},
 
+    /* Access */
+    {"keys_file", 0, OPTION_TEXT, OPTION_RELOADABLE, SERVER, AT(keys_file), .value_name = "FILE",
+        .group = "Access",
+        .doc = "API keys, one 'ID HASH' a line: a name for the key's holder and the SHA-256 of the key in hex. "
+               "With it every request but probes and documentation needs 'Authorization: Bearer KEY', and a key "
+               "sees only its own jobs. Reloading reads the file again."},
+    {"allow_without_keys", 0, OPTION_SWITCH, OPTION_NOT_NEGATED, SERVER, AT(allow_without_keys), .group = "Access",
+        .doc = "Serves everybody who can reach an address other than loopback although there is no keys_file."},
+    {"cors_origins", 0, OPTION_LIST, 0, SERVER, AT(cors_origins), .value_name = "ORIGIN,…", .group = "Access",
+        .check = check_origin,
+        .doc = "Origins whose pages may use this server from a browser, as https://example.org. Others may not "
+               "even post a form to it."},
+    {"tls_certificate", 0, OPTION_TEXT, 0, SERVER, AT(tls_certificate), .value_name = "FILE",
+        .group = "Access", .doc = "Certificate chain in PEM, to serve HTTPS; needs tls_key."},
+    {"tls_key", 0, OPTION_TEXT, 0, SERVER, AT(tls_key), .value_name = "FILE", .group = "Access",
+        .doc = "Private key of the certificate in PEM."},
+
     /* Requests */
     {"max_body_bytes", 0, OPTION_BYTES, 0, SERVER, AT(max_body_bytes), 64 * KIB, GIB, "32MiB",
         .group = "Requests", .doc = "Largest request body; a larger one is answered 413."},
@@ -143,6 +170,8 @@ const struct option_spec config_options[] = {
                "database in the data directory, from which a restarted server goes on."},
     {"max_queued", 0, OPTION_INTEGER, 0, SERVER, AT(max_queued), 1, 1e6, "1000",
         .group = "Jobs", .doc = "Most jobs that wait; further ones are answered 429 with Retry-After."},
+    {"max_queued_per_key", 0, OPTION_INTEGER, 0, SERVER, AT(max_queued_per_key), 0, 1e6, "0",
+        .group = "Jobs", .doc = "Most jobs of one API key that wait. 0 sets no limit of its own."},
     {"max_attempts", 0, OPTION_INTEGER, 0, SERVER, AT(max_attempts), 1, 100, "3",
         .group = "Jobs", .doc = "A job whose worker died is tried again, this many times in all."},
     {"result_ttl", 0, OPTION_DURATION, 0, SERVER, AT(result_ttl_ms), SECONDS, 365 * DAYS,

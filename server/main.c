@@ -18,6 +18,7 @@
 #include "server/api/api.h"
 #include "server/http/log.h"
 #include "server/http/server.h"
+#include "server/http_setup.h"
 #include "server/jobs/jobs.h"
 #include "server/vlm_setup.h"
 #include "server/worker_setup.h"
@@ -105,30 +106,10 @@ static enum pf_status open_jobs(struct service *service, struct pf_error *err)
     options.data_dir = config->data_dir;
     options.in_memory = strcmp(config->store, ":memory:") == 0;
     options.max_queued = config->max_queued;
+    options.max_queued_per_owner = config->max_queued_per_key;
     options.max_attempts = config->max_attempts;
     options.result_ttl_ms = config->result_ttl_ms;
     return jobs_create(&service->jobs, &options, err);
-}
-
-static enum pf_status start_http(struct service *service, struct pf_error *err)
-{
-    const struct config *config = &service->config;
-    char host[CONFIG_HOST_SIZE];
-    struct http_server_options options;
-    http_server_options_init(&options);
-    PF_TRY(config_listen_split(config->listen, host, &options.port, err));
-    options.host = host;
-    options.routes = api_routes;
-    options.route_count = api_route_count;
-    options.context = &service->api;
-    options.max_connections = (size_t)config->max_connections;
-    options.max_connections_per_address = (size_t)config->max_connections_per_address;
-    options.max_body_bytes = (size_t)config->max_body_bytes;
-    options.max_parts = (size_t)config->max_parts;
-    options.max_field_bytes = (size_t)config->max_field_bytes;
-    options.request_deadline_ms = config->request_deadline_ms;
-    options.sse_ping_ms = config->sse_ping_ms;
-    return http_server_start(&service->http, &options, err);
 }
 
 static enum pf_status start(struct service *service, struct pf_error *err)
@@ -137,20 +118,22 @@ static enum pf_status start(struct service *service, struct pf_error *err)
     PF_TRY(open_jobs(service, err));
     PF_TRY(worker_setup_start(config, service->jobs, log_notice, NULL, &service->workers, err));
     PF_TRY(vlm_setup_start(config, service->jobs, log_vlm, NULL, &service->vlm, err));
-    api_init(&service->api, service->jobs, service->workers,
+    PF_TRY(api_init(&service->api, service->jobs, service->workers,
         &(struct api_options){.max_body_bytes = config->max_body_bytes,
             .max_parts = config->max_parts,
             .max_field_bytes = config->max_field_bytes,
             .max_pixels = config->max_pixels,
             .wait_max_ms = config->wait_max_ms,
-            .has_vlm = service->vlm != NULL});
+            .has_vlm = service->vlm != NULL},
+        err));
     service->has_api = 1;
-    return start_http(service, err);
+    return http_setup_start(config, &service->api, &service->http, err);
 }
 
 /* SIGHUP. A configuration with a mistake in it changes nothing. */
-static void reload(struct config *config)
+static void reload(struct service *service)
 {
+    struct config *config = &service->config;
     struct pf_error err = PF_ERROR_INIT;
     struct config next;
     AUTO_BUFFER struct buffer ignored = BUFFER_INIT;
@@ -162,7 +145,10 @@ static void reload(struct config *config)
     config->log_level = next.log_level;
     config->log_format = next.log_format;
     config->drain_deadline_ms = next.drain_deadline_ms;
+    enum pf_status status = http_setup_load_keys(&next, &service->api, &err);
     config_finish(&next);
+    if (status != PF_OK)
+        log_line(LOG_LEVEL_ERROR, "the keys are not reloaded", LOG_TEXT("reason", err.message));
     log_set_level((enum log_level)config->log_level);
     log_set_format(config->log_format == CONFIG_LOG_JSON ? LOG_JSON : LOG_HUMAN);
     log_line(LOG_LEVEL_INFO, "configuration reloaded",
@@ -178,7 +164,7 @@ static void serve(struct service *service, const sigset_t *signals)
         if (number == SIGTERM || number == SIGINT)
             return;
         if (number == SIGHUP)
-            reload(&service->config);
+            reload(service);
         if (number < 0 && errno == EAGAIN && jobs_clean(service->jobs, NULL, &err) != PF_OK)
             log_line(
                 LOG_LEVEL_ERROR, "expired jobs can't be removed", LOG_TEXT("reason", err.message));
@@ -212,7 +198,8 @@ static int run(struct service *service, const sigset_t *signals)
     struct pf_error err = PF_ERROR_INIT;
     enum pf_status status = start(service, &err);
     if (status == PF_OK) {
-        printf("listening on http://%s\n", http_server_address(service->http));
+        printf("listening on %s://%s\n", service->config.tls_certificate[0] ? "https" : "http",
+            http_server_address(service->http));
         fflush(stdout);
         serve(service, signals);
         drain(service);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/jdoc.h"
 #include "server/api/handlers.h"
+#include "server/api/metrics.h"
 
 /* clang-format off */
 const struct http_route api_routes[] = {
@@ -36,6 +37,8 @@ const struct http_route api_routes[] = {
         ROUTE_INLINE | ROUTE_OPEN | ROUTE_PRIVATE, handle_get_page},
     {"GET",    "/web/{version}/{file}", "getPageFile", ROUTE_BODY_NONE,
         ROUTE_INLINE | ROUTE_OPEN | ROUTE_PRIVATE, handle_get_page_file},
+    {"GET",    "/metrics",             "getMetrics",  ROUTE_BODY_NONE, ROUTE_INLINE | ROUTE_QUIET,
+        handle_get_metrics},
     {"GET",    "/openapi.yaml",        "getContract", ROUTE_BODY_NONE, ROUTE_INLINE | ROUTE_OPEN,
         handle_get_openapi},
 };
@@ -43,12 +46,19 @@ const struct http_route api_routes[] = {
 
 const size_t api_route_count = COUNT_OF(api_routes);
 
-void api_init(
-    struct api *api, struct jobs *jobs, struct workers *workers, const struct api_options *options)
+_Static_assert(COUNT_OF(api_routes) <= METRICS_ROUTES_MAX, "raise METRICS_ROUTES_MAX");
+
+enum pf_status api_init(struct api *api, struct jobs *jobs, struct workers *workers,
+    const struct api_options *options, struct pf_error *err)
 {
     *api = (struct api){.jobs = jobs, .workers = workers, .options = *options};
     atomic_init(&api->draining, 0);
+    api->metrics = calloc(1, sizeof *api->metrics);
+    if (!api->metrics)
+        return pf_fail(err, PF_NOMEM, "api: out of memory");
     pthread_mutex_init(&api->model_lock, NULL);
+    pthread_rwlock_init(&api->keys_lock, NULL);
+    return PF_OK;
 }
 
 static void free_model(struct api_model *model)
@@ -63,7 +73,10 @@ static void free_model(struct api_model *model)
 void api_finish(struct api *api)
 {
     free_model(api->model);
+    keys_destroy(api->keys);
+    free(api->metrics);
     pthread_mutex_destroy(&api->model_lock);
+    pthread_rwlock_destroy(&api->keys_lock);
 }
 
 /* What the model doesn't recommend has the table's default; a member this server doesn't know is

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/params.h"
+#include "server/http/keys.h"
 #include "server/http/router.h"
 #include "server/jobs/jobs.h"
 #include "server/workers/workers.h"
@@ -42,23 +43,34 @@ struct api_model {
     int64_t loaded_ms;      /* Unix time */
 };
 
-/* Locking: model_lock guards `model`, which is set once and constant from then on. */
+struct metrics;
+
+/* Locking: model_lock guards `model`, which is set once and constant from then on; keys_lock guards
+ * `keys`. */
 struct api {
-    struct jobs *jobs;        /* borrowed */
-    struct workers *workers;  /* borrowed */
-    struct http_server *http; /* borrowed; NULL until it has started */
+    struct jobs *jobs;       /* borrowed */
+    struct workers *workers; /* borrowed */
     struct api_options options;
     atomic_int draining;
     pthread_mutex_t model_lock;
     struct api_model *model;
+    pthread_rwlock_t keys_lock;
+    struct keys *keys;       /* NULL: none needed */
+    struct metrics *metrics; /* owned */
 };
 
 extern const struct http_route api_routes[];
 extern const size_t api_route_count;
 
-void api_init(
-    struct api *api, struct jobs *jobs, struct workers *workers, const struct api_options *options);
+PF_MUST_CHECK enum pf_status api_init(struct api *api, struct jobs *jobs, struct workers *workers,
+    const struct api_options *options, struct pf_error *err);
 void api_finish(struct api *api);
+
+/* Which keys are taken from now on; NULL: none is needed. Takes `keys`. */
+void api_set_keys(struct api *api, struct keys *keys);
+
+/* The server's `authorize` callback. */
+void api_authorize(struct http_request *request, void *context);
 
 /* The model, or NULL while none is loaded. Valid as long as `api`. */
 const struct api_model *api_get_model(struct api *api);

@@ -35,6 +35,8 @@ void handle_create_batch(struct http_request *request, void *context);
 void handle_get_batch(struct http_request *request, void *context);
 void handle_cancel_batch(struct http_request *request, void *context);
 void handle_get_batch_events(struct http_request *request, void *context);
+/* metrics.c */
+void handle_get_metrics(struct http_request *request, void *context);
 /* contract.c */
 void handle_get_openapi(struct http_request *request, void *context);
 

@@ -80,6 +80,26 @@ enum pf_status api_put_job(struct buffer *out, struct api *api, const struct job
     return buffer_status(out, err);
 }
 
+/* Server-Timing: the job's own times, as far as they are known. */
+static void add_timing(struct http_request *request, const struct job *job)
+{
+    const struct {
+        const char *name;
+        int64_t ms;
+    } times[] = {{"queued", job->timings.queued_ms}, {"load", job->timings.load_ms},
+        {"encode", job->timings.encode_ms}, {"sample", job->timings.sample_ms},
+        {"decode", job->timings.decode_ms}};
+    char text[256] = "";
+    for (size_t i = 0; i < COUNT_OF(times); i++) {
+        size_t used = strlen(text);
+        if (times[i].ms >= 0)
+            snprintf(text + used, sizeof text - used, "%s%s;dur=%lld", used ? ", " : "",
+                times[i].name, (long long)times[i].ms);
+    }
+    if (text[0])
+        http_add_header(request, "Server-Timing", text);
+}
+
 void api_respond_job(struct http_request *request, struct api *api, int status,
     const struct job *job, int include_image)
 {
@@ -91,6 +111,7 @@ void api_respond_job(struct http_request *request, struct api *api, int status,
         return;
     }
     http_add_header(request, "Cache-Control", "no-store");
+    add_timing(request, job);
     http_respond_buffer(request, status, "application/json", &body);
 }
 

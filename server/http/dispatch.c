@@ -6,6 +6,8 @@
  * and puts it to sleep again. */
 #include "server/http/request_impl.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "server/http/log.h"
 
@@ -126,7 +128,11 @@ enum MHD_Result request_queue_answer(struct http_request *request)
     struct MHD_Response *response = request->response;
     if (!response)
         return MHD_NO;
+    char timing[48];
+    snprintf(timing, sizeof timing, "total;dur=%.1f",
+        (double)(clock_monotonic_us() - request->started_us) / 1000.0);
     (void)MHD_add_response_header(response, "X-Request-Id", request->id);
+    (void)MHD_add_response_header(response, "Server-Timing", timing);
     for (size_t i = 0; i < request->header_count; i++)
         (void)MHD_add_response_header(
             response, request->headers[i].name, request->headers[i].value);

@@ -2,6 +2,7 @@
 /* Everything that can be refused by the headers is refused before a byte of the body is looked at.
  * A client that asked "Expect: 100-continue" then hears so at once; of others the body is read and
  * dropped first, because closing on a client that still sends can cost it the answer. */
+#include "server/http/cors.h"
 #include "server/http/request_impl.h"
 
 #include <stdlib.h>
@@ -63,6 +64,18 @@ static void take_request_id(struct http_request *request)
         size != strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"))
         return;
     memcpy(request->id, id, size + 1);
+}
+
+/* W3C trace context: "00-<32 hex>-<16 hex>-<2 hex>"; its trace id goes into the log. */
+static void take_trace_id(struct http_request *request)
+{
+    static const char hex[] = "0123456789abcdef";
+    const char *parent = http_header(request, "traceparent");
+    if (!parent || strlen(parent) != 55 || strncmp(parent, "00-", 3) != 0 ||
+        strspn(parent + 3, hex) != 32 || parent[35] != '-' || strspn(parent + 36, hex) != 16 ||
+        parent[52] != '-' || strspn(parent + 53, hex) != 2)
+        return;
+    memcpy(request->trace_id, parent + 3, 32);
 }
 
 static size_t body_limit(const struct http_request *request)
@@ -164,6 +177,8 @@ static void check_request(struct http_request *request, size_t size)
     if (request->status == 0)
         check_limits(request);
     if (request->status == 0)
+        cors_check(request);
+    if (request->status == 0)
         find_route(request);
     if (request->status == 0 && request->server->options.authorize)
         request->server->options.authorize(request, request->server->options.context);
@@ -182,6 +197,7 @@ int request_begin(struct http_request *request, const char *method, const char *
     size_t size = 0;
     size_t method_size = strlen(method);
     take_request_id(request);
+    take_trace_id(request);
     if (method_size >= sizeof request->method)
         method_size = sizeof request->method - 1; /* no route has so long a one */
     memcpy(request->method, method, method_size);

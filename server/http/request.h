@@ -20,7 +20,7 @@ struct http_server;
 
 enum {
     HTTP_REQUEST_ID_MAX = 64, /* of a client's x-request-id; [A-Za-z0-9._-] */
-    HTTP_HEADERS_MAX = 16,    /* added to one answer */
+    HTTP_HEADERS_MAX = 24,    /* added to one answer */
 };
 
 /* ---- what was asked; texts live as long as the request ---- */

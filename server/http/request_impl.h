@@ -14,7 +14,12 @@
 #include "server/http/server.h"
 #include "server/http/suspend.h"
 
-enum { HTTP_OWNER_SIZE = 64, HTTP_METHOD_SIZE = 16, HTTP_ADDRESS_SIZE = 300 };
+enum {
+    HTTP_OWNER_SIZE = 64,
+    HTTP_TRACE_ID_SIZE = 33,
+    HTTP_METHOD_SIZE = 16,
+    HTTP_ADDRESS_SIZE = 300
+};
 
 /* A request's life. HTTP thread: all but HANDLING, in which `handled` tells when the handler's
  * thread is done with it. */
@@ -41,7 +46,8 @@ struct http_request {
     char id[HTTP_REQUEST_ID_MAX + 1];
     char method[HTTP_METHOD_SIZE];
     char owner[HTTP_OWNER_SIZE];
-    char *target; /* owned: path, NUL, query */
+    char trace_id[HTTP_TRACE_ID_SIZE]; /* of a traceparent header; "" without */
+    char *target;                      /* owned: path, NUL, query */
     const char *query_text;
     struct query query;
     struct route_match match;

@@ -124,6 +124,7 @@ static void log_request(const struct http_request *request, const struct http_su
         LOG_NUMBER("duration_us", summary->duration_us),
         LOG_NUMBER("received", summary->body_bytes),
         LOG_TEXT("client", peer_get_address(request->peer)), LOG_TEXT("owner", request->owner),
+        LOG_TEXT("trace_id", request->trace_id),
         LOG_TEXT("end", code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : "aborted"));
 }
 
@@ -219,20 +220,53 @@ static void keeper_stop(struct keeper *keeper)
 
 /* ---- start and stop ---- */
 
+static const char tls_priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
+
+/* MHD's options lack a const they keep to. */
+static void *without_const(const char *text)
+{
+    union {
+        const char *in;
+        void *out;
+    } both = {.in = text};
+    return both.out;
+}
+
 static enum pf_status start_daemon(struct http_server *server, struct pf_error *err)
 {
     const struct http_server_options *options = &server->options;
     unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    struct MHD_OptionItem tls[4] = {{MHD_OPTION_END, 0, NULL}};
     if (server->address[0] == '[')
         flags |= MHD_USE_IPv6;
+    if (options->tls_certificate) {
+        if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
+            return pf_fail(err, PF_UNSUPPORTED, "http: this libmicrohttpd has no TLS");
+        flags |= MHD_USE_TLS;
+        tls[0] = (struct MHD_OptionItem){
+            MHD_OPTION_HTTPS_MEM_CERT, 0, without_const(options->tls_certificate)};
+        tls[1] =
+            (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, without_const(options->tls_key)};
+        tls[2] =
+            (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0, without_const(tls_priorities)};
+        tls[3] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
+    }
+    /* clang-format off */
     server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_access, server,
-        MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL, MHD_OPTION_LISTEN_SOCKET,
-        (MHD_socket)server->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)(options->max_connections + HTTP_CONNECTIONS_SPARE),
+        MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL,
+        MHD_OPTION_LISTEN_SOCKET, (MHD_socket)server->listen_fd,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)(options->max_connections + HTTP_CONNECTIONS_SPARE),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_MEMORY,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_STALL_S, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_STALL_S,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+        MHD_OPTION_ARRAY, tls,
+        MHD_OPTION_END);
+    /* clang-format on */
+    if (!server->daemon && options->tls_certificate)
+        return pf_fail(err, PF_INVALID, "http: certificate and key are not a pair in PEM");
     if (!server->daemon)
         return pf_fail_errno(err, errno, "http: can't start the daemon");
     return PF_OK;
@@ -249,7 +283,7 @@ static enum pf_status start_parts(struct http_server *server, struct pf_error *e
             .max_per_address = options->max_connections_per_address,
             .request_deadline_ms = options->request_deadline_ms,
             .idle_ms = HTTP_IDLE_MS,
-            .can_send_text = 1},
+            .can_send_text = !options->tls_certificate},
         err));
     PF_TRY(executor_create(
         &server->executor, options->executor_threads, HTTP_EXECUTOR_WAITING_MAX, err));

@@ -49,6 +49,10 @@ struct http_server_options {
     int64_t request_deadline_ms;
     int64_t sse_ping_ms;
     size_t executor_threads;
+    const char *const *cors_origins; /* "https://example.org", exactly; borrowed */
+    size_t cors_origin_count;
+    const char *tls_certificate,
+        *tls_key; /* PEM texts, borrowed until it has started; NULL: plain */
 
     /* Whether this request may go on, asked when its headers are there; may set http_set_owner(),
      * or answer by http_fail(). NULL: all may. Must not block. */
@@ -66,7 +70,7 @@ void http_server_options_init(struct http_server_options *options);
 PF_MUST_CHECK enum pf_status http_server_start(struct http_server **ret_server,
     const struct http_server_options *options, struct pf_error *err);
 
-/* Port and address it listens on: "127.0.0.1:8080", "[::1]:8080". */
+/* Address and port it listens on: "127.0.0.1:8080", "[::1]:8080". */
 const char *http_server_address(const struct http_server *server);
 
 /* Takes no more connections, lets handlers finish, ends streams and deferrals, stops. Takes NULL.

@@ -2,7 +2,10 @@
 // The live server against openapi.yaml: every operation with good and bad input; each answer's status, headers
 // and body must be what the contract says. The contract itself passes a linter.
 import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
 import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import Ajv2020 from 'ajv/dist/2020.js';
@@ -209,6 +212,7 @@ test('models, capabilities, probes', async () => {
   await ask('GET', '/v1/capabilities');
   for (const path of ['/v1/models', '/v1/models/fake', '/v1/capabilities'])
     assert.equal((await ask('GET', `${path}?x=1`)).status, 400);
+  await ask('GET', '/metrics');
   await ask('GET', '/health/live');
   await ask('GET', '/health/ready');
 });
@@ -236,6 +240,31 @@ test('loading and draining', async () => {
     assert.equal((await ask('POST', '/v1/jobs', { body: form({}) })).status, 503);
     assert.equal((await ask('POST', '/v1/images/edits', { body: form({ prompt: 'x', instruction: undefined }) })).status, 503);
     assert.equal((await ask('POST', '/v1/batches', { body: form({}) })).status, 503);
+  } finally {
+    await service.stop();
+    service = kept;
+  }
+});
+
+test('keys and origins, at every operation', async () => {
+  const kept = service;
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'promptfix-contract-'));
+  const file = path.join(dir, 'keys');
+  fs.writeFileSync(file, `alice ${crypto.createHash('sha256').update('key').digest('hex')}\n`);
+  service = await Service.start({ args: ['--keys-file', file] });
+  try {
+    for (const [template, item] of Object.entries(contract.paths))
+      for (const method of ['get', 'post', 'delete']) {
+        if (!item[method]) continue;
+        const target = template.replace(/\{\w+\}/g, '0'.repeat(32));
+        const body = item[method].requestBody ? form({}) : undefined;
+        const isOpen = !item[method].responses['401'];
+        const answer = await ask(method.toUpperCase(), target, { body });
+        assert.equal(answer.status === 401, !isOpen, `${method} ${template}`);
+        if (!item[method].responses['403']) continue;
+        const headers = { origin: 'https://evil.example', authorization: 'Bearer key' };
+        assert.equal((await ask(method.toUpperCase(), target, { body, headers })).status, 403);
+      }
   } finally {
     await service.stop();
     service = kept;

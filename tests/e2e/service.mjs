@@ -66,7 +66,7 @@ export class Service {
     service.url = await new Promise((resolve, reject) => {
       service.child.stdout.on('data', (bytes) => {
         service.stdout += bytes;
-        const found = /^listening on (http:\/\/\S+)\n/.exec(service.stdout);
+        const found = /^listening on (https?:\/\/\S+)\n/.exec(service.stdout);
         if (found) resolve(found[1]);
       });
       service.child.on('exit', (code, signal) =>
