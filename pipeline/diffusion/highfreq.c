@@ -138,6 +138,7 @@ tensor highfreq_latent_update(struct scope *out, const struct highfreq_estimate 
     const struct highfreq_step *step, tensor z, double rate, double *ret_loss)
 {
     SCOPE(s, out->err);
+    double eta = rate * (double)(tensor_dim(z, -2) * tensor_dim(z, -1));
     tensor current = copy_leaf(&s, z);
     for (int k = 0; k < step->updates && scope_ok(&s); k++) {
         SCOPE(inner, out->err);
@@ -146,7 +147,7 @@ tensor highfreq_latent_update(struct scope *out, const struct highfreq_estimate 
         tensor pixels = estimate->run(estimate->context, &inner, current);
         double loss = highfreq_gradients(&inner, step, pixels, &current, 1, &grad);
         tensor_grad_enable(0);
-        update_sgd(&inner, current, grad, rate);
+        update_sgd(&inner, current, grad, eta);
         tensor_grad_enable(former);
         if (k == 0 && ret_loss && scope_ok(&s))
             *ret_loss = loss;

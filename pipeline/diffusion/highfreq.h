@@ -19,7 +19,7 @@ enum highfreq_optimizer { HIGHFREQ_SGD, HIGHFREQ_ADAM };
 
 /* A rate of 0 in params stands for these. */
 #define HIGHFREQ_DECODER_RATE 1e-3 /* of Adam */
-#define HIGHFREQ_LATENT_RATE  10.0
+#define HIGHFREQ_LATENT_RATE  10.0 /* per latent cell: see highfreq_latent_update() */
 
 /* Adam's usual constants (Kingma & Ba, 2015). */
 #define HIGHFREQ_ADAM_BETA1 0.9
@@ -76,7 +76,8 @@ struct highfreq_estimate {
     tensor (*run)(void *context, struct scope *out, tensor z);
 };
 
-/* z - rate·∇L, `updates` times.
+/* z - η∇L, `updates` times, with η = rate·h·w: L is a mean over pixels, so that its gradient in one
+ * latent cell shrinks with the picture's size; times the cells, a rate fits every size.
  *   z  [1,C,h,w] float32
  * Returns   the new z, owned by `out`; NULL after an error (as above)
  *   ret_loss  L before the first update; may be NULL */

@@ -277,13 +277,14 @@ static void test_latent(void **state)
     struct highfreq_estimate model = {f, estimate};
     SCOPE(s, &f->err);
     tensor before = op_clone(&s, f->x0);
+    const double rate = 0.1;
     double loss = 0, after = 0;
     tensor one = highfreq_latent_update(
-        &s, &model, &(struct highfreq_step){&f->target, 0, 1}, f->x0, 50, &loss);
+        &s, &model, &(struct highfreq_step){&f->target, 0, 1}, f->x0, rate, &loss);
     tensor z = highfreq_latent_update(
-        &s, &model, &(struct highfreq_step){&f->target, 0, 5}, f->x0, 50, &loss);
+        &s, &model, &(struct highfreq_step){&f->target, 0, 5}, f->x0, rate, &loss);
     tensor last = highfreq_latent_update(
-        &s, &model, &(struct highfreq_step){&f->target, 0, 1}, z, 50, &after);
+        &s, &model, &(struct highfreq_step){&f->target, 0, 1}, z, rate, &after);
     assert_ok(f->err.status, &f->err);
     assert_non_null(last);
     assert_true(after < loss);
@@ -295,7 +296,7 @@ static void test_latent(void **state)
     highfreq_gradients(
         &s, &(struct highfreq_step){&f->target, 0, 1}, estimate(f, &s, leaf), &leaf, 1, &grad);
     tensor_grad_enable(former);
-    tensor want = op_sub(&s, f->x0, op_mul_scalar(&s, grad, 50));
+    tensor want = op_sub(&s, f->x0, op_mul_scalar(&s, grad, rate * H * W));
     assert_true(golden_agrees(same(f, one, want), 1e-6));
 }
 
