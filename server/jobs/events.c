@@ -194,6 +194,8 @@ static void wake_readers(struct hub *hub, struct channel *channel)
         if (!reader->is_armed)
             continue;
         reader->is_armed = 0;
+        if (reader->wake_link) /* armed again before its turn came: still to be woken */
+            continue;
         reader->wake_next = NULL;
         reader->wake_link = hub->wake_last;
         *hub->wake_last = reader;

@@ -453,6 +453,60 @@ static void test_unsubscribe_races_with_wakes(void **state)
     }
 }
 
+/* A wake that doesn't return before it is let go: the hub's thread is kept busy with it. */
+struct gate {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int entered, open;
+};
+
+static void wait_at_gate(void *context)
+{
+    struct gate *gate = context;
+    pthread_mutex_lock(&gate->lock);
+    gate->entered = 1;
+    pthread_cond_broadcast(&gate->changed);
+    while (!gate->open)
+        pthread_cond_wait(&gate->changed, &gate->lock);
+    pthread_mutex_unlock(&gate->lock);
+}
+
+/* A reader that waits to be woken, reads meanwhile, and asks to be woken again, is in line once. */
+static void test_armed_again_while_in_line(void **state)
+{
+    struct fixture *f = *state;
+    struct gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0};
+    struct bell bell = BELL_INIT;
+    struct events_reader *blocker = NULL;
+    assert_ok(hub_open_channel(f->hub, job_b, 1, &f->err), &f->err);
+    assert_ok(hub_subscribe(f->hub, job_b, 0, wait_at_gate, &gate, &blocker, &f->err), &f->err);
+    assert_reads(blocker, "pending");
+    publish(f, job_b, EVENT_QUEUED, "{}");
+    pthread_mutex_lock(&gate.lock);
+    while (!gate.entered)
+        pthread_cond_wait(&gate.changed, &gate.lock);
+    pthread_mutex_unlock(&gate.lock);
+
+    struct events_reader *reader = subscribe(f, job_a, 0, &bell);
+    assert_reads(reader, "pending");
+    publish(f, job_a, EVENT_QUEUED, "{}");
+    assert_reads(reader, "1 queued, pending");
+    publish(f, job_a, EVENT_STARTED, "{}");
+    assert_reads(reader, "2 started, pending");
+    publish(f, job_a, EVENT_STEP, "{}");
+
+    pthread_mutex_lock(&gate.lock);
+    gate.open = 1;
+    pthread_cond_broadcast(&gate.changed);
+    pthread_mutex_unlock(&gate.lock);
+    events_unsubscribe(blocker);
+    await(&bell, 1);
+    assert_reads(reader, "3 step, pending");
+    publish(f, job_a, EVENT_STEP, "{}");
+    await(&bell, 2); /* exactly: await() fails on more */
+    events_unsubscribe(reader);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -471,6 +525,7 @@ int main(void)
         TEST(test_idle_channels_are_dropped),
         TEST(test_many_streams),
         TEST(test_unsubscribe_races_with_wakes),
+        TEST(test_armed_again_while_in_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
