@@ -40,7 +40,7 @@ struct mix {
 
 static void mix_init(struct mix *mix)
 {
-    static const int sizes[MIXED][2] = {{64, 64}, {72, 64}, {61, 59}, {64, 64}, {70, 62}, {64, 64}};
+    static const int sizes[MIXED][2] = {{40, 40}, {48, 40}, {37, 35}, {40, 40}, {46, 38}, {40, 40}};
     static const char *const values[MIXED][5] = {
         {"3", "1", "euler_ancestral", "off", "6.5"},
         {"5", "2", "euler", "decoder", "6.5"},
@@ -135,7 +135,7 @@ static void test_runs_share_calls(void **state)
 {
     (void)state;
     enum { RUNS = 5, STEPS = 3 };
-    struct image input = fixture_image(64, 64, 1);
+    struct image input = fixture_image(32, 32, 1);
     struct run_request request = fixture_request(&input);
     struct run *runs[RUNS];
     struct batcher batcher;
@@ -160,7 +160,7 @@ static void test_sizes_take_turns(void **state)
 {
     (void)state;
     enum { RUNS = 5 };
-    struct image inputs[] = {fixture_image(64, 64, 1), fixture_image(72, 64, 1)};
+    struct image inputs[] = {fixture_image(32, 32, 1), fixture_image(40, 32, 1)};
     struct run *runs[RUNS];
     struct batcher batcher;
     struct batcher_step step;
@@ -189,7 +189,7 @@ static void test_sizes_take_turns(void **state)
 static void test_full(void **state)
 {
     (void)state;
-    struct image input = fixture_image(64, 64, 1);
+    struct image input = fixture_image(32, 32, 1);
     struct run_request request = fixture_request(&input);
     struct run *run = fixture_begin(tiny, &request);
     struct batcher batcher;
@@ -236,7 +236,7 @@ static void test_out_of_memory_shrinks_calls(void **state)
 static void test_out_of_memory_alone_fails(void **state)
 {
     (void)state;
-    struct image input = fixture_image(64, 64, 1);
+    struct image input = fixture_image(32, 32, 1);
     struct run_request request = fixture_request(&input);
     struct run *runs[] = {fixture_begin(tiny, &request), fixture_begin(tiny, &request)};
     struct batcher batcher;
@@ -274,7 +274,7 @@ static tensor forward_broken(const struct unet *unet, struct scope *out, tensor 
 static void test_shared_failure_is_everybodys(void **state)
 {
     (void)state;
-    struct image input = fixture_image(64, 64, 1);
+    struct image input = fixture_image(32, 32, 1);
     struct run_request request = fixture_request(&input);
     struct run *runs[] = {fixture_begin(tiny, &request), fixture_begin(tiny, &request)};
     struct batcher batcher;
@@ -309,7 +309,7 @@ static tensor forward_poisoned(const struct unet *unet, struct scope *out, tenso
 static void test_one_runs_failure_is_its_own(void **state)
 {
     (void)state;
-    struct image input = fixture_image(64, 64, 1);
+    struct image input = fixture_image(32, 32, 1);
     struct run_request request = fixture_request(&input);
     set_text(&request, "steps", "2");
     struct image alone = fixture_solve(tiny, &request);
@@ -363,7 +363,7 @@ static int count_operation(void *context)
 static void test_interrupts_know_for_whom(void **state)
 {
     (void)state;
-    struct image input = fixture_image(64, 64, 1);
+    struct image input = fixture_image(32, 32, 1);
     struct run_request request = fixture_request(&input);
     struct run *first = fixture_begin(tiny, &request);
     set_text(&request, "guidance", "decoder");
@@ -396,12 +396,12 @@ static void test_stopped_at_any_operation(void **state)
 {
     (void)state;
     static const char *const modes[] = {"off", "decoder", "latent"};
-    struct image input = fixture_image(64, 64, 1);
+    struct image input = fixture_image(32, 32, 1);
     for (size_t m = 0; m < COUNT_OF(modes); m++) {
         struct run_request request = fixture_request(&input);
         set_text(&request, "guidance", modes[m]);
         int stopped = 0;
-        for (int stop_at = 1;; stop_at += 29) {
+        for (int stop_at = 1;; stop_at += 61) {
             struct run *run = fixture_begin(tiny, &request);
             struct batcher batcher;
             struct batcher_step step;

@@ -258,13 +258,13 @@ static rlim_t address_space(void)
 static void test_out_of_memory(void **state)
 {
     (void)state;
+    if (FIXTURE_HAS_ASAN)
+        skip(); /* the sanitizer reserves all of the address space */
     struct serving serving;
     struct rlimit former, limit;
     struct image drawn = fixture_image(1600, 1600, 1);
     AUTO_BUFFER struct buffer large = talk_png(&drawn), file = picture();
     image_finish(&drawn);
-    if (FIXTURE_HAS_ASAN)
-        skip(); /* the sanitizer reserves all of the address space */
     start(&serving, fixture_model("tiny"));
     expect_ready(&serving);
     talk_send_run(&serving.talk, &(struct talk_run){.job = "warm", .image = &file});
