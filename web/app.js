@@ -62,6 +62,12 @@ async function findElsewhere(id) {
   };
 }
 
+/** Moves on, as a link would, but at once. */
+function go(hash) {
+  history.pushState(null, '', hash);
+  return route();
+}
+
 async function route() {
   const name = routeKey();
   if (!name) return showCompose();
@@ -70,7 +76,7 @@ async function route() {
     record ??= await runner.adopt(await findElsewhere(name));
   } catch (error) {
     if (error.status === 401 && (await askForKey())) return route();
-    location.hash = '#/';
+    go('#/');
     compose.showError({ message: error.status === 404 ? 'There is no such job' : error.message, field: null });
     return;
   }
@@ -82,6 +88,7 @@ async function route() {
 }
 
 runner.addEventListener('update', async ({ detail }) => {
+  if (!runner.liveOf(detail.key).isConnected && byId('server-state').dataset.state === 'ready') askNow();
   if (view.key !== detail.key) return;
   const record = await runner.get(detail.key);
   if (record && view.key === detail.key) showRecord(record);
@@ -94,7 +101,7 @@ runner.addEventListener('unsaved', () => {
 runner.addEventListener('rejected', async ({ detail: { record, error } }) => {
   if (view.key !== record.key) return;
   await store.remove(record.key);
-  location.replace('#/');
+  history.replaceState(null, '', '#/');
   showCompose();
   compose.showError(error);
 });
@@ -109,7 +116,7 @@ async function submit() {
     if (!collected) return;
     const record = { key: crypto.randomUUID?.() ?? randomKey(), status: 'sending', created: Date.now(), ...collected };
     await runner.start(record);
-    location.hash = `#/jobs/${record.key}`;
+    await go(`#/jobs/${record.key}`);
     byId('job-title').focus({ preventScroll: true });
   } finally {
     isSubmitting = false;
@@ -134,7 +141,7 @@ async function withErrors(action) {
 
 byId('cancel').addEventListener('click', () =>
   withErrors(async () => {
-    if (await runner.cancel(view.key)) location.hash = '#/';
+    if (await runner.cancel(view.key)) go('#/');
   }),
 );
 
@@ -145,17 +152,16 @@ byId('skip').addEventListener('click', (event) => {
 
 byId('again').addEventListener('click', async () => {
   const record = await runner.get(view.key);
-  location.hash = '#/';
-  showCompose();
-  compose.fill(record);
+  const thumb = await makeThumb(await decode(record.input));
+  go('#/');
+  compose.fill({ ...record, thumb });
   byId('instruction').focus();
 });
 
 byId('continue').addEventListener('click', async () => {
   const { result, name } = await runner.get(view.key);
   const image = await decode(result);
-  location.hash = '#/';
-  showCompose();
+  go('#/');
   compose.fill({
     input: result,
     name: name ?? 'photo',
@@ -172,13 +178,12 @@ byId('remove').addEventListener('click', () =>
     const record = await runner.get(view.key);
     await runner.remove(record);
     announce('Deleted');
-    location.hash = '#/';
+    go('#/');
   }),
 );
 
 byId('new').addEventListener('click', () => {
-  location.hash = '#/';
-  showCompose();
+  go('#/');
   compose.fill({ input: null, instruction: '' });
   byId('choose').focus();
 });
@@ -191,13 +196,12 @@ byId('actual-size').addEventListener('click', () => {
 async function clearHistory() {
   if (!(await confirmClear())) return;
   for (const record of await store.list()) await runner.remove(record).catch(() => {});
-  location.hash = '#/';
+  go('#/');
 }
 
 compose.onForeignPhoto = () => {
   if (!routeKey()) return;
-  location.hash = '#/';
-  showCompose();
+  go('#/');
 };
 
 // ---- the server ----
@@ -234,6 +238,9 @@ const SERVER_TEXT = {
   unreachable: 'Not connected',
 };
 
+/** Asks at once, when a lost stream says that something has changed. */
+let askNow = () => {};
+
 async function watchServer() {
   let before = '';
   for (;;) {
@@ -246,7 +253,10 @@ async function watchServer() {
     if (status === 'ready' && before !== 'ready') loadCapabilities();
     before = status;
     const wait = status === 'ready' ? READY_POLL_MS : NOT_READY_POLL_MS;
-    await new Promise((resolve) => setTimeout(resolve, wait));
+    await new Promise((resolve) => {
+      askNow = resolve;
+      setTimeout(resolve, wait);
+    });
   }
 }
 

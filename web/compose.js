@@ -40,6 +40,7 @@ export class Compose {
     this.#listenPhoto();
     this.#listenText();
     byId('mask-open').addEventListener('click', () => this.#openMask());
+    addEventListener('pagehide', () => this.#draftTimer && this.#putDraft());
   }
 
   // ---- photo ----
@@ -97,7 +98,8 @@ export class Compose {
       const photo = await readPhoto(file, this.#limits);
       this.setPhoto(photo);
       announce(`Photo ${photo.name}, ${photo.width} by ${photo.height} pixels`);
-      this.instruction.focus({ preventScroll: true });
+      // On a touch screen the keyboard would cover the photo.
+      if (matchMedia('(hover: hover)').matches) this.instruction.focus({ preventScroll: true });
     } catch (error) {
       if (!(error instanceof PhotoError)) throw error;
       this.#showPhotoError(error.message);
@@ -308,7 +310,7 @@ export class Compose {
       this.settings.showError(field, message);
     }
     byId('form-error').hidden = false;
-    setText(byId('form-error-text'), field ? `${field}: ${message}` : message);
+    setText(byId('form-error-text'), field && !message.startsWith(field) ? `${field}: ${message}` : message);
   }
 
   /** Fills the form: a draft, or an earlier job to be changed. */
@@ -324,20 +326,24 @@ export class Compose {
 
   #saveDraft() {
     clearTimeout(this.#draftTimer);
-    this.#draftTimer = setTimeout(() => {
-      const photo = this.#photo;
-      this.store.putDraft({
-        input: photo?.blob ?? null,
-        name: photo?.name,
-        width: photo?.width,
-        height: photo?.height,
-        thumb: photo?.thumb,
-        note: photo?.note,
-        instruction: this.instruction.value,
-        prompt: this.auxiliary.value,
-        marks: this.#mask.marks,
-      });
-    }, DRAFT_DELAY_MS);
+    this.#draftTimer = setTimeout(() => this.#putDraft(), DRAFT_DELAY_MS);
+  }
+
+  #putDraft() {
+    clearTimeout(this.#draftTimer);
+    this.#draftTimer = 0;
+    const { blob = null, name, width, height, thumb, note } = this.#photo ?? {};
+    this.store.putDraft({
+      input: blob,
+      name,
+      width,
+      height,
+      thumb,
+      note,
+      instruction: this.instruction.value,
+      prompt: this.auxiliary.value,
+      marks: this.#mask.marks,
+    });
   }
 
   /** Puts back what was there before a reload. */

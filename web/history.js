@@ -15,7 +15,7 @@ const STATUS = {
 const BADGES = { failed: 'alert', lost: 'alert', cancelled: 'close' };
 
 export class History {
-  #urls = new Map(); // key → blob: URL of its thumbnail
+  #urls = new Map(); // key → {status, url}: its thumbnail, which is the result's in the end
   #current = null;
 
   constructor(store, { onClear }) {
@@ -37,20 +37,24 @@ export class History {
     const records = await this.store.list();
     this.root.hidden = records.length === 0;
     const keys = new Set(records.map(({ key }) => key));
-    for (const [key, url] of this.#urls) {
-      if (keys.has(key)) continue;
-      URL.revokeObjectURL(url);
-      this.#urls.delete(key);
-    }
+    for (const key of this.#urls.keys()) if (!keys.has(key)) this.#forget(key);
     const focused = document.activeElement?.dataset?.key;
     this.list.replaceChildren(...records.map((record) => this.#item(record)));
     this.setCurrent(this.#current);
     if (focused) this.list.querySelector(`a[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   }
 
-  #urlOf({ key, thumb }) {
-    if (!this.#urls.has(key) && thumb) this.#urls.set(key, URL.createObjectURL(thumb));
-    return this.#urls.get(key);
+  #forget(key) {
+    URL.revokeObjectURL(this.#urls.get(key)?.url);
+    this.#urls.delete(key);
+  }
+
+  #urlOf({ key, status, thumb }) {
+    if (this.#urls.get(key)?.status !== status) {
+      this.#forget(key);
+      if (thumb) this.#urls.set(key, { status, url: URL.createObjectURL(thumb) });
+    }
+    return this.#urls.get(key)?.url;
   }
 
   #item(record) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // One job as a person sees it: the photo, what happens to it now, and what became of it.
 import { BlobUrl, announce, byId, formatBytes, formatDuration, formatTime, make, setText } from './dom.js';
+import { choiceOf } from './settings.js';
 import { isEnded } from './store.js';
 
+const SMOOTHED_ZOOM = 3; // screen pixels to one of a preview
 const PROBLEM_HINTS = {
   nomem: 'The device ran out of memory. A smaller working size needs less.',
   worker_died: 'The program that ran it died, more than once.',
@@ -122,6 +124,9 @@ export class JobView {
       .then(() => {
         if (this.#shown.preview !== blob) return;
         preview.src = next.src;
+        // A preview of latent size is enlarged many times: its pixels are smoothed away.
+        const zoom = byId('frame').clientWidth / next.naturalWidth;
+        preview.style.filter = zoom > SMOOTHED_ZOOM ? `blur(${zoom / 2}px)` : '';
         preview.hidden = false;
       })
       .catch(() => {})
@@ -190,7 +195,7 @@ export class JobView {
     const error = status === 'failed' ? (job?.error ?? record.error) : null;
     byId('job-error').hidden = !error && status !== 'lost';
     if (error) {
-      const field = error.field ? `${error.field}: ` : '';
+      const field = error.field && !error.message.startsWith(error.field) ? `${error.field}: ` : '';
       const hint = PROBLEM_HINTS[error.code];
       setText(byId('job-error'), `${field}${error.message}${hint ? ` — ${hint}` : ''}`);
     } else if (status === 'lost') {
@@ -216,7 +221,7 @@ export class JobView {
     const took = job?.finished_at ? Date.parse(job.finished_at) - Date.parse(job.created_at) : null;
     const facts = [
       ['Sent', formatTime(created)],
-      took === null ? null : ['Took', run ? `${formatDuration(took)}, ${formatDuration(run)} of it in steps` : formatDuration(took)],
+      took === null ? null : ['Took', describeTime(took, run)],
       image ? ['Result', `${image.width} × ${image.height} ${image.format.toUpperCase()}, ${formatBytes(image.bytes)}`] : null,
       job?.attempts > 1 ? ['Attempts', String(job.attempts)] : null,
       job?.auxiliary_prompt ? ['Seen in the photo', job.auxiliary_prompt] : null,
@@ -243,7 +248,13 @@ export class JobView {
   }
 }
 
+function describeTime(took, run) {
+  const whole = formatDuration(took);
+  const steps = formatDuration(run ?? took);
+  return steps === whole ? whole : `${whole}, ${steps} of it in steps`;
+}
+
 function describe(parameters) {
   const { steps, text_scale: text, image_scale: image, sampler, seed } = parameters;
-  return `${steps} steps, ${sampler}, scales ${text} and ${image}, seed ${seed}`;
+  return `${steps} steps, ${choiceOf(sampler)}, scales ${text} and ${image}, seed ${seed}`;
 }

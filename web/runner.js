@@ -23,6 +23,15 @@ function formOf(record) {
   return form;
 }
 
+/** null when the browser can't show the file. */
+async function thumbOf(blob) {
+  try {
+    return await makeThumb(await decode(blob));
+  } catch {
+    return null;
+  }
+}
+
 function imageOf({ b64_json: text, format }) {
   const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
   return new Blob([bytes], { type: `image/${format}` });
@@ -151,7 +160,7 @@ export class Runner extends EventTarget {
       next.result = await this.#fetchResult(job.id);
       live.isFetching = false;
       live.isNew = true;
-      if (next.result) next.thumb ??= await makeThumb(await decode(next.result)).catch(() => null);
+      if (next.result) next.thumb = (await thumbOf(next.result)) ?? next.thumb;
     }
     await this.#save(next);
     if (isEnded(next)) this.#records.delete(record.key);

@@ -45,7 +45,7 @@ const CHOICES = {
 const PREVIEWS_DEFAULT = 8;
 
 const labelOf = (name) => LABELS[name] ?? name.replaceAll('_', ' ').replace(/^./, (c) => c.toUpperCase());
-const choiceOf = (name) => CHOICES[name] ?? name;
+export const choiceOf = (name) => CHOICES[name] ?? name;
 
 function expected({ type, minimum, maximum }) {
   const kind = type === 'integer' ? 'a whole number' : 'a number';

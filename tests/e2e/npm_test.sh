@@ -12,7 +12,7 @@ skip() {
 command -v node > /dev/null || skip "there is no node"
 command -v npm > /dev/null || skip "there is no npm"
 
-exec 9> .npm.lock
+exec 9< package.json
 flock 9
 if ! cmp -s package-lock.json node_modules/.installed-lock; then
     if ! npm ci --no-audit --no-fund --ignore-scripts --loglevel=error; then
