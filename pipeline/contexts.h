@@ -10,7 +10,7 @@
 #include "pipeline/text/tokenizer.h"
 #include "pipeline/unet/unet.h"
 
-enum { CONTEXTS_IDLE_MAX = 16 }; /* kept after their last user */
+enum { CONTEXTS_IDLE_MAX = 8 }; /* kept after their last user; 15 MB each at the published sizes */
 
 struct contexts {
     const struct tokenizer *tokenizer; /* all three borrowed */
