@@ -14,16 +14,28 @@ static void unref_image(VipsImage **image)
 
 #define AUTO_VIPS __attribute__((cleanup(unref_image)))
 
-/* A profile that is damaged or doesn't fit the pixels is left out, as image_decode() does. */
-static int shrink(void *bytes, size_t count, int side, VipsImage **ret_small)
+/* libvips works when pixels are asked for: damage shows in save(). `fail_on` goes in by the
+ * loader's options, since 8.14 doesn't hand its own on when the picture comes from memory. */
+static int shrink(const void *bytes, size_t count, int side, VipsImage **ret_small)
 {
-    if (vips_thumbnail_buffer(bytes, count, ret_small, side, "height", side, "size", VIPS_SIZE_DOWN,
-            "export_profile", "srgb", "intent", VIPS_INTENT_RELATIVE, "fail_on", VIPS_FAIL_ON_ERROR,
-            NULL) == 0)
-        return 0;
+    void *buffer = (void *)(uintptr_t)bytes; /* libvips' signature; it only reads */
+    return vips_thumbnail_buffer(buffer, count, ret_small, side, "height", side, "size",
+        VIPS_SIZE_DOWN, "option_string", "[fail_on=error]", NULL);
+}
+
+/* By the embedded profile to sRGB, as image_decode() does; thumbnail's own conversion has no black
+ * point compensation and lifts black to 15/255. A profile that is damaged or doesn't fit the pixels
+ * is left out. A new reference. */
+static VipsImage *convert(VipsImage *small)
+{
+    VipsImage *converted = NULL;
+    if (vips_image_get_typeof(small, VIPS_META_ICC_NAME) &&
+        vips_icc_transform(small, &converted, "srgb", "embedded", TRUE, "intent",
+            VIPS_INTENT_RELATIVE, "black_point_compensation", TRUE, NULL) == 0)
+        return converted;
     vips_error_clear();
-    return vips_thumbnail_buffer(bytes, count, ret_small, side, "height", side, "size",
-        VIPS_SIZE_DOWN, "fail_on", VIPS_FAIL_ON_ERROR, NULL);
+    g_object_ref(small);
+    return small;
 }
 
 static int save(VipsImage *small, void **ret_bytes, size_t *ret_count)
@@ -33,6 +45,16 @@ static int save(VipsImage *small, void **ret_bytes, size_t *ret_count)
         THUMBNAIL_QUALITY, "background", white, NULL);
     vips_area_unref(VIPS_AREA(white));
     return code;
+}
+
+static int make(const void *bytes, size_t count, int side, void **ret_bytes, size_t *ret_count)
+{
+    AUTO_VIPS VipsImage *small = NULL, *converted = NULL;
+    vips_error_clear();
+    if (shrink(bytes, count, side, &small) != 0)
+        return -1;
+    converted = convert(small);
+    return save(converted, ret_bytes, ret_count);
 }
 
 static enum pf_status fail_vips(struct pf_error *err)
@@ -52,12 +74,9 @@ enum pf_status image_thumbnail(const void *bytes, size_t count, const struct ima
 {
     struct image_info info;
     PF_TRY(image_probe(bytes, count, limits, &info, err));
-    AUTO_VIPS VipsImage *small = NULL;
     void *jpeg = NULL;
     size_t size = 0;
-    vips_error_clear();
-    if (shrink((void *)(uintptr_t)bytes, count, side, &small) != 0 ||
-        save(small, &jpeg, &size) != 0)
+    if (make(bytes, count, side, &jpeg, &size) != 0)
         return fail_vips(err);
     buffer_put(ret, jpeg, size);
     g_free(jpeg);
