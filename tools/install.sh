@@ -6,7 +6,7 @@ set -eu
 
 build='gcc g++ meson ninja-build pkg-config libtorch-dev libopenblas0-pthread libmicrohttpd-dev
     libjansson-dev libsqlite3-dev libvips-dev libcurl4-openssl-dev zlib1g-dev curl'
-tests='clang libclang-rt-14-dev libcmocka-dev valgrind zip'
+tests='clang libclang-rt-14-dev libcmocka-dev chromium openssl'
 
 packages=$build
 [ "${1:-}" = --tests ] && packages="$packages $tests"
