@@ -22,6 +22,7 @@ static const int codes_of_phases[] = {
     [PHASE_MODEL] = EXIT_CODE_MODEL,
     [PHASE_RUN] = EXIT_CODE_FAILED,
     [PHASE_OUTPUT] = EXIT_CODE_FAILED,
+    [PHASE_SERVER] = EXIT_CODE_SERVER,
 };
 
 int command_exit_code(enum phase phase, enum pf_status status)

@@ -16,9 +16,10 @@ enum phase {
     PHASE_MODEL,  /* loading the checkpoint */
     PHASE_RUN,    /* computing */
     PHASE_OUTPUT, /* writing the result */
+    PHASE_SERVER, /* talking to a server */
 };
 
-/* Documented in every command's help (command_exit_text). */
+/* Documented in every command's help (command_exit_text; submit and jobs have their own). */
 enum exit_code {
     EXIT_CODE_OK = 0,
     EXIT_CODE_FAILED = 1,
@@ -26,6 +27,7 @@ enum exit_code {
     EXIT_CODE_INPUT = 3,
     EXIT_CODE_MODEL = 4,
     EXIT_CODE_MEMORY = 5,
+    EXIT_CODE_SERVER = 6,
     EXIT_CODE_INTERRUPTED = 130,
 };
 
@@ -43,7 +45,12 @@ struct command {
     int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit code */
 };
 
-extern const struct command command_fix, command_inspect, command_bench;
+extern const struct command command_fix, command_inspect, command_bench, command_submit,
+    command_jobs;
+
+/* Those of this build: a bare one talks to no server. */
+extern const struct command *const commands[];
+extern const size_t command_count;
 
 /* Reads a command line into `values`, which options_init() has set up. At most `positional_max`
  * positional arguments are stored (borrowed).

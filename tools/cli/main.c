@@ -7,8 +7,6 @@
 #include "config/config.h"
 #include "tools/cli/command.h"
 
-static const struct command *const commands[] = {&command_fix, &command_inspect, &command_bench};
-
 static const struct help_section sections[] = {
     {"EXIT STATUS", command_exit_text},
     {"EXAMPLES", "  promptfix fix photo.jpg -i \"remove the haze\" -o fixed.png\n"
@@ -28,14 +26,14 @@ static void put_help(struct buffer *out)
     buffer_put_text(&description,
         "PromptFix fixes photos as an instruction in plain words says. The "
         "commands:\n\n");
-    for (size_t i = 0; i < COUNT_OF(commands); i++)
+    for (size_t i = 0; i < command_count; i++)
         buffer_put_format(&description, "  %-8s  %s\n", commands[i]->name, commands[i]->summary);
     buffer_put_text(&description, "\n'promptfix COMMAND --help' tells all about one.");
     if (buffer_status(&description, NULL) != PF_OK)
         return;
     struct help_page page = {
         .name = "promptfix",
-        .summary = "fixes photos as an instruction says, on this machine",
+        .summary = "fixes photos as an instruction says",
         .synopsis = "  promptfix COMMAND [OPTION…] [ARGUMENT…]\n"
                     "  promptfix COMMAND --help",
         .description = description.data,
@@ -62,10 +60,13 @@ int main(int argc, char **argv)
     AUTO_BUFFER struct buffer text = BUFFER_INIT;
     const char *name = argc > 1 ? argv[1] : NULL;
     if (!name) {
-        pf_fail(&err, PF_INVALID, "no command given: one of fix, inspect, bench");
+        AUTO_BUFFER struct buffer names = BUFFER_INIT;
+        for (size_t i = 0; i < command_count; i++)
+            buffer_put_format(&names, "%s%s", i ? ", " : "", commands[i]->name);
+        pf_fail(&err, PF_INVALID, "no command given: one of %s", names.data ? names.data : "");
         return command_fail("", PHASE_USAGE, &err);
     }
-    for (size_t i = 0; i < COUNT_OF(commands); i++)
+    for (size_t i = 0; i < command_count; i++)
         if (strcmp(commands[i]->name, name) == 0)
             return commands[i]->run(argc - 1, argv + 1);
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {

@@ -7,7 +7,7 @@ enum { BAR_WIDTH = 30 };
 
 #define CLEAR_LINE "\r\033[K"
 
-static void put_time(struct buffer *out, int64_t ms)
+void progress_put_time(struct buffer *out, int64_t ms)
 {
     int64_t seconds = (ms + 999) / 1000;
     if (seconds >= 3600)
@@ -19,16 +19,22 @@ static void put_time(struct buffer *out, int64_t ms)
         buffer_put_format(out, "%" PRId64 " s", seconds);
 }
 
-void progress_put_bar(struct buffer *out, int step, int steps, int64_t elapsed_ms)
+void progress_put_gauge(struct buffer *out, int64_t done, int64_t total)
 {
-    int filled = steps > 0 ? BAR_WIDTH * step / steps : 0;
+    int filled = total > 0 ? (int)(BAR_WIDTH * done / total) : 0;
     buffer_put_text(out, "[");
     for (int i = 0; i < BAR_WIDTH; i++)
         buffer_put_text(out, i < filled ? "#" : " ");
-    buffer_put_format(out, "] %3d%%  step %d/%d", steps > 0 ? 100 * step / steps : 0, step, steps);
+    buffer_put_format(out, "] %3d%%", total > 0 ? (int)(100 * done / total) : 0);
+}
+
+void progress_put_bar(struct buffer *out, int step, int steps, int64_t elapsed_ms)
+{
+    progress_put_gauge(out, step, steps);
+    buffer_put_format(out, "  step %d/%d", step, steps);
     if (step > 0 && step < steps) {
         buffer_put_text(out, "  ");
-        put_time(out, elapsed_ms / step * (steps - step));
+        progress_put_time(out, elapsed_ms / step * (steps - step));
         buffer_put_text(out, " left");
     }
 }

@@ -27,6 +27,10 @@ void progress_step(struct progress *progress, int step, int steps, int64_t elaps
 /* Clears the bar. */
 void progress_end(struct progress *progress);
 
+/* Parts of bars: "[#####     ]  50%", and a time as "4 s", "2 min 00 s", "1 h 05 min". */
+void progress_put_gauge(struct buffer *out, int64_t done, int64_t total);
+void progress_put_time(struct buffer *out, int64_t ms);
+
 /* The bar by itself: "[#####     ]  50%  step 5/10  4 s left". */
 void progress_put_bar(struct buffer *out, int step, int steps, int64_t elapsed_ms);
 
