@@ -15,6 +15,10 @@
 
 const char config_version[] = PROMPTFIX_VERSION;
 
+/* Those of the command line promptfix, which a person may have set for good. */
+static const char *const foreign_variables[] = {
+    OPTION_ENVIRONMENT_PREFIX "SERVER", OPTION_ENVIRONMENT_PREFIX "KEY", NULL};
+
 static struct option_target target_of(struct config *config)
 {
     return (struct option_target){
@@ -23,6 +27,7 @@ static struct option_target target_of(struct config *config)
         .programs = config->program,
         .values = config,
         .origin = config->origin,
+        .foreign = foreign_variables,
     };
 }
 

@@ -74,9 +74,9 @@ struct config {
     int64_t drain_deadline_ms;
 
     /* Access */
-    char *keys_file;                /* see server/http/keys.h; "": no keys are needed */
-    int64_t allow_without_keys;     /* also on a public address */
-    struct text_list cors_origins;  /* "https://example.org" */
+    char *keys_file;                 /* see server/http/keys.h; "": no keys are needed */
+    int64_t allow_without_keys;      /* also on a public address */
+    struct text_list cors_origins;   /* "https://example.org" */
     char *tls_certificate, *tls_key; /* PEM files; "": plain HTTP */
 
     /* Requests */

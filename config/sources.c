@@ -203,12 +203,22 @@ static enum pf_status read_variable(
         (int)(size > 100 ? 100 : size), variable, nearest ? hint.data : "");
 }
 
+static int is_foreign(const struct option_target *target, const char *variable)
+{
+    size_t size = strcspn(variable, "=");
+    for (const char *const *name = target->foreign; name && *name; name++)
+        if (strlen(*name) == size && strncmp(*name, variable, size) == 0)
+            return 1;
+    return 0;
+}
+
 enum pf_status source_read_environment(
     const struct option_target *target, char *const *environment, struct pf_error *err)
 {
     const size_t prefix = sizeof OPTION_ENVIRONMENT_PREFIX - 1;
     for (size_t i = 0; environment && environment[i]; i++)
-        if (strncmp(environment[i], OPTION_ENVIRONMENT_PREFIX, prefix) == 0)
+        if (strncmp(environment[i], OPTION_ENVIRONMENT_PREFIX, prefix) == 0 &&
+            !is_foreign(target, environment[i]))
             PF_TRY(read_variable(target, environment[i], err));
     return PF_OK;
 }

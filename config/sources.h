@@ -14,6 +14,8 @@ struct option_target {
     unsigned programs;     /* only their rows are known */
     void *values;          /* the struct of the members */
     unsigned char *origin; /* enum option_origin of each row; NULL: not wanted */
+    /* Variables with our prefix that belong to another program, NULL-terminated; NULL: none. */
+    const char *const *foreign;
 };
 
 /* The rows one can write into a file or set in the environment. */

@@ -182,7 +182,7 @@ static void test_errors(void **state)
         {"{\"max_runs\": \"8\"}", NULL, NULL, PF_INVALID,
             {"'max_runs' in ", "a string", "integer from 1 to 64"}},
         {"{\"max_runs\": 8.5}", NULL, NULL, PF_INVALID, {"'max_runs' in ", "8.5", "integer"}},
-        {"{\"max_runs\": 1000}", NULL, NULL, PF_INVALID, {"'max_runs' in ", "1000", "256"}},
+        {"{\"max_runs\": 1000}", NULL, NULL, PF_INVALID, {"'max_runs' in ", "1000", "64"}},
         {"{\"max_runs\": null}", NULL, NULL, PF_INVALID, {"'max_runs' in ", "null", "integer"}},
         {"{\"model\": 3}", NULL, NULL, PF_INVALID, {"'model' in ", "a number", "text"}},
         {"{\"model\": \"a\\u0000b\"}", NULL, NULL, PF_INVALID, {"'model' in ", "NUL", ""}},
@@ -264,7 +264,8 @@ static void test_reload(void **state)
     struct pf_error err = PF_ERROR_INIT;
     struct config config, next;
     enum config_action action;
-    char *environment[] = {"HOME=/h", "PROMPTFIX_LOG_FORMAT=json", NULL};
+    char *environment[] = {"HOME=/h", "PROMPTFIX_LOG_FORMAT=json", "PROMPTFIX_KEY=client's",
+        "PROMPTFIX_SERVER=http://client's", NULL};
     char *flags[] = {"--log-level=debug", NULL};
     assert_ok(
         load(&config, flags, environment,
