@@ -9,9 +9,11 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "server/jobs/jobs_internal.h"
 
 void jobs_options_init(struct jobs_options *options)
@@ -63,6 +65,10 @@ static char *join_path(const char *folder, const char *name)
     return path;
 }
 
+/* A worker that was being started when its server was killed holds the lock until it has become the
+ * worker. */
+enum { LOCK_WAIT_MS = 2000 };
+
 /* One server for a data directory: a second one would run the same jobs. */
 static enum pf_status lock_folder(struct jobs *jobs, struct pf_error *err)
 {
@@ -75,6 +81,10 @@ static enum pf_status lock_folder(struct jobs *jobs, struct pf_error *err)
     jobs->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (jobs->lock_fd < 0)
         return pf_fail_errno(err, errno, "can't open '%s'", path);
+    int64_t give_up_ms = clock_monotonic_ms() + LOCK_WAIT_MS;
+    while (flock(jobs->lock_fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK &&
+           clock_monotonic_ms() < give_up_ms)
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
     if (flock(jobs->lock_fd, LOCK_EX | LOCK_NB) != 0)
         return errno == EWOULDBLOCK
                    ? pf_fail(err, PF_BUSY, "another server uses the data directory '%s'", folder)
