@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# npm_test.sh FILE.test.mjs…: runs tests that need this folder's npm packages, and installs these first, as
-# locked. Skips (exit status 77) without npm, and, outside of CI, when the packages can't be had.
+# npm_test.sh [--chromium] FILE.test.mjs…: runs tests that need this folder's npm packages, and installs these
+# first, as locked. Skips (exit status 77) without npm, outside of CI also when the packages can't be had, and
+# with --chromium without a browser ($CHROMIUM, else one from PATH).
 set -eu
 cd "$(dirname "$0")"
 
@@ -11,6 +12,13 @@ skip() {
 }
 command -v node > /dev/null || skip "there is no node"
 command -v npm > /dev/null || skip "there is no npm"
+
+if [ "${1:-}" = --chromium ]; then
+    shift
+    CHROMIUM=$(command -v "${CHROMIUM:-chromium}" || command -v chromium-browser || command -v google-chrome) ||
+        skip "there is no Chromium"
+    export CHROMIUM
+fi
 
 exec 9< package.json
 flock 9

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Service, poll } from './service.mjs';
-import { NO_BROWSER, PHONE, choose, finished, launch, maskOf, openPage, photo, ready, records, submit } from './web_page.mjs';
+import { NO_BROWSER, PATIENCE_MS, PHONE, choose, finished, launch, maskOf, openPage, photo, ready, records, submit } from './web_page.mjs';
 
 const RUNS = 2; // of the worker at a time
 
@@ -32,7 +32,7 @@ describe('web page', { skip: NO_BROWSER }, () => {
 
   const open = async (options) => (page = await openPage(browser, service.url, options));
   /** A test with a page of its own, which must not have had any trouble. */
-  const scene = (name, run, options) => test(name, { timeout: 60000 }, async () => {
+  const scene = (name, run, options) => test(name, { timeout: 120000 }, async () => {
     await open(options);
     await run();
     assert.deepEqual(page.problems, []);
@@ -307,7 +307,7 @@ describe('web page', { skip: NO_BROWSER }, () => {
     await page.reload();
     await ready(page);
     assert.equal(await text(page, 'job-title'), 'Fixing');
-    await page.waitForSelector('#preview:not([hidden])', { timeout: 1500 });
+    await page.waitForSelector('#preview:not([hidden])');
     await page.waitForFunction(() => /^Step \d+ of 60$/.test(document.getElementById('progress-text').textContent));
     await finished(page);
     await page.waitForSelector('#compare:not([hidden])');
@@ -317,7 +317,7 @@ describe('web page', { skip: NO_BROWSER }, () => {
     assert.equal(data.filter((job) => job.instruction.startsWith('Remove the haze step-ms=50')).length, 1);
   });
 
-  test('a reload while sending makes no second job', { timeout: 60000 }, async () => {
+  test('a reload while sending makes no second job', { timeout: 120000 }, async () => {
     let isFirst = true;
     await open({ expected: /Failed to load|ERR_/ });
     await page.route('**/v1/jobs', async (route) => {
@@ -420,10 +420,10 @@ describe('web page', { skip: NO_BROWSER }, () => {
     return route.fulfill({ status: 401, contentType: 'application/problem+json',
       body: '{"title":"API key missing or wrong","status":401,"error":{"code":"invalid_api_key","param":null}}' });
   };
-  test('a key is asked for, used everywhere and kept', { timeout: 60000 }, async () => {
+  test('a key is asked for, used everywhere and kept', { timeout: 120000 }, async () => {
     const context = await browser.newContext();
     page = await context.newPage();
-    page.setDefaultTimeout(15000);
+    page.setDefaultTimeout(PATIENCE_MS);
     await page.route('**/v1/**', withKey);
     await page.goto(service.url);
     await page.waitForSelector('#key-dialog[open]');
@@ -560,7 +560,7 @@ describe('web page', { skip: NO_BROWSER }, () => {
   });
 });
 
-test('a server that dies and comes back is gone on with, without a reload', { skip: NO_BROWSER, timeout: 60000 }, async () => {
+test('a server that dies and comes back is gone on with, without a reload', { skip: NO_BROWSER, timeout: 120000 }, async () => {
   const first = await Service.start({ fake: ['step-ms=5'] });
   const browser = await launch();
   const page = await openPage(browser, first.url, { expected: /ERR_|Failed to load/ });
@@ -570,10 +570,10 @@ test('a server that dies and comes back is gone on with, without a reload', { sk
   await page.waitForFunction(() => /^Step [1-9]\d of/.test(document.getElementById('progress-text').textContent));
   await first.stop({ keep: true, signal: 'SIGKILL' });
   await page.waitForFunction(() => document.getElementById('progress-rest').textContent === 'reconnecting…');
-  await page.waitForFunction(() => document.getElementById('server-text').textContent === 'Not connected', null, { timeout: 40000 });
+  await page.waitForFunction(() => document.getElementById('server-text').textContent === 'Not connected');
   const second = await Service.start({ dir: first.dir, fake: ['step-ms=5'], args: ['--listen', `127.0.0.1:${first.port}`] });
   await page.waitForFunction(() => /^Step \d+ of 100$/.test(document.getElementById('progress-text').textContent) &&
-    document.getElementById('progress-rest').textContent !== 'reconnecting…', null, { timeout: 30000 });
+    document.getElementById('progress-rest').textContent !== 'reconnecting…');
   await finished(page);
   const [{ id }] = await records(page);
   assert.equal((await second.job(id)).attempts, 2);
