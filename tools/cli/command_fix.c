@@ -76,14 +76,13 @@ static const struct help_section sections[] = {
         "float32 in "
         "[-1,1], a mask is `mask` [1,1,H,W] in [0,1]. A build without libvips takes nothing else."},
     {"EXIT STATUS", command_exit_text},
-    {"EXAMPLES",
-        "  promptfix fix photo.jpg -i \"remove the haze\" -o fixed.png -m promptfix.ckpt\n"
-        "\n"
-        "  promptfix fix street.jpg -i \"remove the car\" --mask car.png --steps 50 \\\n"
-        "      -o fixed.jpg --output-quality 95 -m promptfix.ckpt --merges merges.txt\n"
-        "\n"
-        "  promptfix fix night.png -m promptfix.ckpt -o day.webp \\\n"
-        "      --auxiliary-prompt \"The photo is too dark. It shows a harbour.\""},
+    {"EXAMPLES", "  promptfix fix photo.jpg -i \"remove the haze\" -o fixed.png -m promptfix.ckpt\n"
+                 "\n"
+                 "  promptfix fix street.jpg -i \"remove the car\" --mask car.png --steps 50 \\\n"
+                 "      -o fixed.jpg --output-quality 95 -m promptfix.ckpt --merges merges.txt\n"
+                 "\n"
+                 "  promptfix fix night.png -m promptfix.ckpt -o day.webp \\\n"
+                 "      --auxiliary-prompt \"The photo is too dark. It shows a harbour.\""},
 };
 
 /* All rows of the command: the fixed ones with the parameters in front of "General". */
