@@ -19,7 +19,7 @@
 #include "server/http/log.h"
 #include "server/http/server.h"
 #include "server/http_setup.h"
-#include "server/jobs/jobs.h"
+#include "server/jobs/jobs_work.h"
 #include "server/vlm_setup.h"
 #include "server/worker_setup.h"
 #include "server/workers/workers.h"

@@ -17,7 +17,7 @@
 #include "server/jobs/blobs.h"
 #include "server/jobs/estimate.h"
 #include "server/jobs/events.h"
-#include "server/jobs/jobs.h"
+#include "server/jobs/jobs_work.h"
 #include "server/jobs/queue.h"
 #include "server/jobs/store.h"
 

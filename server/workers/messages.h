@@ -8,7 +8,7 @@
 #include <jansson.h>
 
 #include "base/frame.h"
-#include "server/jobs/jobs.h"
+#include "server/jobs/jobs_work.h"
 
 enum message_type {
     MESSAGE_HELLO,

@@ -16,7 +16,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
-#include "server/jobs/jobs.h"
+#include "server/jobs/jobs_work.h"
 
 struct workers;
 

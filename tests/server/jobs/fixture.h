@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "server/jobs/jobs.h"
+#include "server/jobs/jobs_work.h"
 #include "tests/test.h"
 
 struct folder {

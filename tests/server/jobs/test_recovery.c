@@ -9,7 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "server/jobs/jobs.h"
+#include "server/jobs/jobs_work.h"
 #include "tests/server/jobs/fixture.h"
 
 enum { JOBS_MAX = 4096 };
