@@ -39,6 +39,8 @@ const struct http_route api_routes[] = {
         ROUTE_INLINE | ROUTE_OPEN | ROUTE_PRIVATE, handle_get_page_file},
     {"GET",    "/metrics",             "getMetrics",  ROUTE_BODY_NONE, ROUTE_INLINE | ROUTE_QUIET,
         handle_get_metrics},
+    {"GET",    "/docs",                "getDocs",     ROUTE_BODY_NONE, ROUTE_INLINE | ROUTE_OPEN,
+        handle_get_docs},
     {"GET",    "/openapi.yaml",        "getContract", ROUTE_BODY_NONE, ROUTE_INLINE | ROUTE_OPEN,
         handle_get_openapi},
 };

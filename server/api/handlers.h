@@ -38,6 +38,7 @@ void handle_get_batch_events(struct http_request *request, void *context);
 /* metrics.c */
 void handle_get_metrics(struct http_request *request, void *context);
 /* contract.c */
+void handle_get_docs(struct http_request *request, void *context);
 void handle_get_openapi(struct http_request *request, void *context);
 
 /* Reads ?include=image. 0 after having answered 400. */

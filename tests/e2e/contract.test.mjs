@@ -11,6 +11,7 @@ import { createConfig, lintFromString } from '@redocly/openapi-core';
 import Ajv2020 from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import YAML from 'yaml';
+import { render } from '../../tools/gen-docs.mjs';
 import { Service, collect, form, png } from './service.mjs';
 
 const source = fs.readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8');
@@ -96,6 +97,12 @@ test('the contract passes a linter', async () => {
 
 test('the served contract is the file', async () => {
   assert.equal(await (await ask('GET', '/openapi.yaml')).text(), source);
+});
+
+test('the page at /docs is the contract, rendered', async () => {
+  const answer = await ask('GET', '/docs');
+  assert.match(answer.headers.get('content-security-policy'), /default-src 'none'/);
+  assert.equal(await answer.text(), render(contract), 'node tools/gen-docs.mjs openapi.yaml > server/api/docs.html');
 });
 
 test('jobs', async () => {
