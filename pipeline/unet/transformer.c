@@ -62,14 +62,14 @@ static tensor heads_of(struct scope *out, const struct attention_layer *layer,
 void transformer_context(struct scope *out, const struct transformer_block *block,
     tensor instruction, tensor auxiliary, struct context_kv *ret_kv)
 {
-    *ret_kv = (struct context_kv){
-        .cross_k = heads_of(out, &block->cross, &block->cross.k, instruction),
-        .cross_v = heads_of(out, &block->cross, &block->cross.v, instruction),
-    };
+    tensor *parts = ret_kv->parts;
+    *ret_kv = (struct context_kv){{NULL}};
+    parts[CONTEXT_CROSS_K] = heads_of(out, &block->cross, &block->cross.k, instruction);
+    parts[CONTEXT_CROSS_V] = heads_of(out, &block->cross, &block->cross.v, instruction);
     if (!block->extra.q.weight)
         return;
-    ret_kv->extra_k = heads_of(out, &block->extra, &block->extra.k, auxiliary);
-    ret_kv->extra_v = heads_of(out, &block->extra, &block->extra.v, auxiliary);
+    parts[CONTEXT_EXTRA_K] = heads_of(out, &block->extra, &block->extra.k, auxiliary);
+    parts[CONTEXT_EXTRA_V] = heads_of(out, &block->extra, &block->extra.v, auxiliary);
 }
 
 /* x + out(attention(q(norm(x)), k, v)); k and v NULL: of norm(x) itself. */
@@ -104,10 +104,12 @@ static tensor block_forward(
     struct scope *out, const struct transformer_block *block, tensor x, const struct context_kv *kv)
 {
     SCOPE(s, out->err);
+    const tensor *parts = kv->parts;
     tensor h = attend(&s, &block->self, &block->norm1, x, NULL, NULL);
-    h = attend(&s, &block->cross, &block->norm2, h, kv->cross_k, kv->cross_v);
+    h = attend(&s, &block->cross, &block->norm2, h, parts[CONTEXT_CROSS_K], parts[CONTEXT_CROSS_V]);
     if (block->extra.q.weight)
-        h = attend(&s, &block->extra, &block->norm_extra, h, kv->extra_k, kv->extra_v);
+        h = attend(&s, &block->extra, &block->norm_extra, h, parts[CONTEXT_EXTRA_K],
+            parts[CONTEXT_EXTRA_V]);
     return scope_move(&s, feed_forward(&s, block, h), out);
 }
 

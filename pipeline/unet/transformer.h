@@ -27,10 +27,18 @@ struct spatial_transformer {
     int depth;
 };
 
-/* Keys and values of the two contexts for one transformer block, [B,heads,S,d] each. */
+/* Keys and values of the two contexts for one transformer block, [B,heads,S,d] each; the auxiliary
+ * ones are NULL without attn_extra. */
+enum context_part {
+    CONTEXT_CROSS_K,
+    CONTEXT_CROSS_V,
+    CONTEXT_EXTRA_K,
+    CONTEXT_EXTRA_V,
+    CONTEXT_PARTS
+};
+
 struct context_kv {
-    tensor cross_k, cross_v;
-    tensor extra_k, extra_v; /* NULL without attn_extra */
+    tensor parts[CONTEXT_PARTS];
 };
 
 struct spatial_transformer spatial_transformer_load(

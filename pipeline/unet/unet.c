@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "pipeline/unet/transformer.h"
 #include "pipeline/weights/weights.h"
 
@@ -295,38 +296,35 @@ static tensor forward_blocks(
     return scope_move(&s, nn_conv2d(&s, &unet->out_conv, normed), out);
 }
 
-/* One table of keys and values for all rows: borrowed when they share one context, else joined. */
-static tensor join_rows(struct scope *s, tensor *parts, int64_t rows, int shared)
+/* One table of keys and values for all rows: a view when they share one context, else joined. */
+static tensor join_rows(struct scope *s, const tensor *rows, int64_t count, int shared)
 {
-    if (!parts[0])
+    if (!rows[0])
         return NULL;
     if (!shared)
-        return op_cat(s, parts, (int)rows, 0);
-    return op_expand(s, parts[0], DIMS(rows, -1, -1, -1));
+        return op_cat(s, rows, (int)count, 0);
+    return op_expand(s, rows[0], DIMS(count, -1, -1, -1));
 }
 
+/* Fills [count] keys and values, count being the contexts'. */
 static void join_contexts(struct scope *s, const struct unet_context *const *contexts, int64_t rows,
     struct context_kv *ret_kv)
 {
-    int shared = 1;
-    for (int64_t row = 1; row < rows; row++)
-        shared = shared && contexts[row] == contexts[0];
-    tensor *parts = calloc((size_t)rows, sizeof *parts);
-    if (!parts) {
+    AUTO_FREE tensor *list = calloc((size_t)rows, sizeof *list);
+    if (!list) {
         pf_fail(s->err, PF_NOMEM, "contexts of %lld rows", (long long)rows);
         return;
     }
-    static const size_t members[] = {offsetof(struct context_kv, cross_k),
-        offsetof(struct context_kv, cross_v), offsetof(struct context_kv, extra_k),
-        offsetof(struct context_kv, extra_v)};
+    int shared = 1;
+    for (int64_t row = 1; row < rows; row++)
+        shared = shared && contexts[row] == contexts[0];
     for (int i = 0; i < contexts[0]->count; i++) {
-        for (size_t m = 0; m < sizeof members / sizeof *members; m++) {
+        for (int part = 0; part < CONTEXT_PARTS; part++) {
             for (int64_t row = 0; row < rows; row++)
-                parts[row] = *(const tensor *)((const char *)&contexts[row]->kv[i] + members[m]);
-            *(tensor *)((char *)&ret_kv[i] + members[m]) = join_rows(s, parts, rows, shared);
+                list[row] = contexts[row]->kv[i].parts[part];
+            ret_kv[i].parts[part] = join_rows(s, list, rows, shared);
         }
     }
-    free(parts);
 }
 
 static int sizes_fit(const struct unet *unet, struct scope *s, tensor x)
@@ -349,9 +347,9 @@ tensor unet_forward(const struct unet *unet, struct scope *out, tensor x, const 
     if (!scope_ok(&s) || !sizes_fit(unet, &s, x))
         return NULL;
     int64_t rows = tensor_dim(x, 0);
-    struct context_kv kv[TRANSFORMERS_MAX * 2] = {{NULL, NULL, NULL, NULL}};
-    if (contexts[0]->count > (int)(sizeof kv / sizeof *kv)) {
-        pf_fail(s.err, PF_UNSUPPORTED, "%d transformer blocks in one UNet", contexts[0]->count);
+    AUTO_FREE struct context_kv *kv = calloc((size_t)contexts[0]->count + 1, sizeof *kv);
+    if (!kv) {
+        pf_fail(s.err, PF_NOMEM, "keys and values of %d layers", contexts[0]->count);
         return NULL;
     }
     join_contexts(&s, contexts, rows, kv);
