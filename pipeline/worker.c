@@ -324,13 +324,21 @@ void worker_turn(struct worker *worker)
     worker_send_stats(worker);
 }
 
+static enum pf_status load(struct worker *worker, struct pf_error *err)
+{
+    struct pipeline_options options = worker->options->pipeline;
+    PF_TRY(pipeline_parse_device(worker->options->device, &options.device, err));
+    PF_TRY(image_library_init("promptfix-worker", options.threads, err));
+    return pipeline_create(&worker->pipeline, &options, err);
+}
+
 enum pf_status worker_open(
     struct worker *worker, const struct worker_options *options, struct pf_error *err)
 {
     *worker = (struct worker){.options = options};
     worker_link_init(&worker->link, options->socket_fd);
     worker_send_hello(worker);
-    if (pipeline_create(&worker->pipeline, &options->pipeline, err) != PF_OK) {
+    if (load(worker, err) != PF_OK) {
         worker_send_broken(worker, err);
         worker_close(worker);
         return err->status;

@@ -10,8 +10,8 @@
 #include "pipeline/worker_link.h"
 
 struct worker_options {
-    struct pipeline_options pipeline;
-    const char *device; /* as on the command line, for the hello message */
+    struct pipeline_options pipeline; /* its `device` is found out from the text below */
+    const char *device;               /* as on the command line */
     int max_batch, max_runs;
     int64_t max_pixels; /* of an image file */
     int socket_fd;

@@ -6,7 +6,6 @@
 
 #include "base/cleanup.h"
 #include "config/config.h"
-#include "pipeline/image/image.h"
 #include "pipeline/worker.h"
 
 extern char **environ;
@@ -24,8 +23,6 @@ static enum pf_status serve(const struct config *config, struct pf_error *err)
         .max_pixels = config->max_pixels,
         .socket_fd = (int)config->socket_fd,
     };
-    PF_TRY(pipeline_parse_device(config->device, &options.pipeline.device, err));
-    PF_TRY(image_library_init("promptfix-worker", options.pipeline.threads, err));
     return worker_serve(&options, err);
 }
 

@@ -77,10 +77,7 @@ static void test_memory_is_flat(void **state)
     AUTO_BUFFER struct buffer first = talk_png(&images[0]), second = talk_png(&images[1]);
     talk_open(&talk);
     struct worker_options options = {
-        .pipeline = {.model = fixture_model("tiny"),
-            .device = TORCH_DEVICE_CPU,
-            .precision = PRECISION_F32,
-            .threads = 1},
+        .pipeline = {.model = fixture_model("tiny"), .precision = PRECISION_F32, .threads = 1},
         .device = "cpu",
         .max_batch = 4,
         .max_runs = 3,

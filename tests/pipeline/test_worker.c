@@ -33,10 +33,7 @@ static void raise_stage(const char *model)
     image_finish(&drawn);
     talk_open(&stage.talk);
     stage.options = (struct worker_options){
-        .pipeline = {.model = model,
-            .device = TORCH_DEVICE_CPU,
-            .precision = PRECISION_F32,
-            .threads = 1},
+        .pipeline = {.model = model, .precision = PRECISION_F32, .threads = 1},
         .device = "cpu",
         .max_batch = 4,
         .max_runs = 3,

@@ -29,16 +29,13 @@ static void *serve(void *context)
     return NULL;
 }
 
-static void start(struct serving *serving, const char *model)
+static void start(struct serving *serving, const char *model, const char *device)
 {
     *serving = (struct serving){.err = PF_ERROR_INIT};
     talk_open(&serving->talk);
     serving->options = (struct worker_options){
-        .pipeline = {.model = model,
-            .device = TORCH_DEVICE_CPU,
-            .precision = PRECISION_F32,
-            .threads = 1},
-        .device = "cpu",
+        .pipeline = {.model = model, .precision = PRECISION_F32, .threads = 1},
+        .device = device,
         .max_batch = 4,
         .max_runs = JOBS,
         .max_pixels = 3000 * 1000,
@@ -48,7 +45,7 @@ static void start(struct serving *serving, const char *model)
     struct told hello = talk_expect(&serving->talk, "hello", "");
     assert_int_equal(jdoc_get_integer(hello.header, "protocol", 0), 1);
     assert_int_equal(jdoc_get_integer(hello.header, "pid", 0), getpid());
-    assert_string_equal(jdoc_get_string(hello.header, "device", ""), "cpu");
+    assert_string_equal(jdoc_get_string(hello.header, "device", ""), device);
     told_finish(&hello);
 }
 
@@ -132,7 +129,7 @@ static void test_many_at_once_equal_alone(void **state)
         errand_init(&errands[i], pipeline, i);
     pipeline_destroy(pipeline);
     struct serving serving;
-    start(&serving, fixture_model("tiny"));
+    start(&serving, fixture_model("tiny"), "cpu");
     expect_ready(&serving);
     for (int i = 0; i < JOBS; i++)
         talk_send_run(&serving.talk, &(struct talk_run){.job = errands[i].job,
@@ -178,7 +175,7 @@ static void test_server_goes_away(void **state)
     static const char *const last_seen[] = {NULL, "encoded", "step"};
     for (size_t i = 0; i < COUNT_OF(last_seen); i++) {
         struct serving serving;
-        start(&serving, fixture_model("tiny"));
+        start(&serving, fixture_model("tiny"), "cpu");
         expect_ready(&serving);
         for (int k = 0; last_seen[i] && k < 3; k++)
             talk_send_run(
@@ -195,7 +192,7 @@ static void test_garbage(void **state)
 {
     (void)state;
     struct serving serving;
-    start(&serving, fixture_model("tiny"));
+    start(&serving, fixture_model("tiny"), "cpu");
     expect_ready(&serving);
     talk_send_bytes(&serving.talk, "GET / HTTP/1.1\r\n\r\n", 18);
     struct told told;
@@ -218,7 +215,7 @@ static void test_frames_in_small_pieces(void **state)
     struct serving serving;
     buffer_put_format(&text, header, file.size);
     assert_ok(frame_put(&frame, text.data, text.size, file.data, file.size, &err), &err);
-    start(&serving, fixture_model("tiny"));
+    start(&serving, fixture_model("tiny"), "cpu");
     expect_ready(&serving);
     for (size_t at = 0; at < frame.size;) {
         size_t piece = at < 200 ? 1 : 4000;
@@ -230,16 +227,23 @@ static void test_frames_in_small_pieces(void **state)
     assert_int_equal(stop(&serving), PF_OK);
 }
 
-static void test_model_that_does_not_load(void **state)
+static void expect_broken(struct serving *serving, enum pf_status status, const char *part)
+{
+    struct told broken = talk_expect(&serving->talk, "broken", "");
+    assert_string_equal(jdoc_get_string(broken.header, "code", ""), pf_status_name(status));
+    assert_non_null(strstr(jdoc_get_string(broken.header, "message", ""), part));
+    told_finish(&broken);
+    assert_int_equal(stop(serving), status);
+}
+
+static void test_what_does_not_load(void **state)
 {
     (void)state;
     struct serving serving;
-    start(&serving, "/no/such/model.safetensors");
-    struct told broken = talk_expect(&serving.talk, "broken", "");
-    assert_string_equal(jdoc_get_string(broken.header, "code", ""), "not_found");
-    assert_non_null(strstr(jdoc_get_string(broken.header, "message", ""), "model.safetensors"));
-    told_finish(&broken);
-    assert_int_equal(stop(&serving), PF_NOT_FOUND);
+    start(&serving, "/no/such/model.safetensors", "cpu");
+    expect_broken(&serving, PF_NOT_FOUND, "model.safetensors");
+    start(&serving, fixture_model("tiny"), "cuda:4000");
+    expect_broken(&serving, PF_INVALID, "cuda:4000");
 }
 
 /* --- memory -------------------------------------------------------------------------------------
@@ -265,7 +269,7 @@ static void test_out_of_memory(void **state)
     struct image drawn = fixture_image(1600, 1600, 1);
     AUTO_BUFFER struct buffer large = talk_png(&drawn), file = picture();
     image_finish(&drawn);
-    start(&serving, fixture_model("tiny"));
+    start(&serving, fixture_model("tiny"), "cpu");
     expect_ready(&serving);
     talk_send_run(&serving.talk, &(struct talk_run){.job = "warm", .image = &file});
     await_end(&serving, "succeeded", "warm");
@@ -297,7 +301,7 @@ int main(void)
         cmocka_unit_test(test_server_goes_away),
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_frames_in_small_pieces),
-        cmocka_unit_test(test_model_that_does_not_load),
+        cmocka_unit_test(test_what_does_not_load),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests_name("worker serve", tests, NULL, NULL);
