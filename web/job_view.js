@@ -32,6 +32,8 @@ function phaseOf(record, live) {
       : { text: 'Sending the photo', part: null };
   }
   if (record.status === 'queued') {
+    if (record.job?.auxiliary === 'auto' && record.job.auxiliary_prompt === null)
+      return { text: 'A vision model looks at the photo', part: null };
     const { position } = live;
     return { text: position > 1 ? `Waiting, number ${position} in line` : 'Next in line', part: null };
   }
@@ -224,7 +226,8 @@ export class JobView {
       took === null ? null : ['Took', describeTime(took, run)],
       image ? ['Result', `${image.width} × ${image.height} ${image.format.toUpperCase()}, ${formatBytes(image.bytes)}`] : null,
       job?.attempts > 1 ? ['Attempts', String(job.attempts)] : null,
-      job?.auxiliary_prompt ? ['Seen in the photo', job.auxiliary_prompt] : null,
+      job?.auxiliary_prompt ? ['About the photo', job.auxiliary_prompt] : null,
+      describeLog(job?.auxiliary_log),
       job ? ['Settings', describe(job.parameters)] : null,
       job?.model ? ['Model', job.model] : null,
     ].filter(Boolean);
@@ -252,6 +255,12 @@ function describeTime(took, run) {
   const whole = formatDuration(took);
   const steps = formatDuration(run ?? took);
   return steps === whole ? whole : `${whole}, ${steps} of it in steps`;
+}
+
+/** The vision model's part, when it didn't do all of it. */
+function describeLog(log) {
+  const texts = { partial: 'Answered in part', failed: 'Gave no answer' };
+  return texts[log?.outcome] ? ['Vision model', texts[log.outcome]] : null;
 }
 
 function describe(parameters) {

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The web page in Chromium against promptfixd with the fake worker, whose script is in the instructions.
 import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
 import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { Service, poll } from './service.mjs';
+import { PROMPTFIXD, Service, poll } from './service.mjs';
+import { KEY, MODEL, Vlm, completion, kind } from './vlm.mjs';
 import { NO_BROWSER, PATIENCE_MS, PHONE, choose, finished, launch, maskOf, openPage, photo, ready, records, submit } from './web_page.mjs';
 
 const RUNS = 2; // of the worker at a time
@@ -414,38 +418,6 @@ describe('web page', { skip: NO_BROWSER }, () => {
     assert.equal(await page.inputValue('#instruction'), 'Remove the haze');
   }, { expected: /ERR_FAILED/ });
 
-  const withKey = async (route) => {
-    const request = route.request();
-    if (request.headers().authorization === 'Bearer open sesame') return route.continue();
-    return route.fulfill({ status: 401, contentType: 'application/problem+json',
-      body: '{"title":"API key missing or wrong","status":401,"error":{"code":"invalid_api_key","param":null}}' });
-  };
-  test('a key is asked for, used everywhere and kept', { timeout: 120000 }, async () => {
-    const context = await browser.newContext();
-    page = await context.newPage();
-    page.setDefaultTimeout(PATIENCE_MS);
-    await page.route('**/v1/**', withKey);
-    await page.goto(service.url);
-    await page.waitForSelector('#key-dialog[open]');
-    assert.ok(await page.isHidden('#key-wrong'));
-    await page.fill('#key-input', 'wrong');
-    await page.click('#key-dialog button[value=use]');
-    await page.waitForSelector('#key-wrong:not([hidden])');
-    await page.fill('#key-input', 'open sesame');
-    await page.keyboard.press('Enter');
-    await page.waitForSelector('#settings-fields fieldset', { state: 'attached' });
-    await submit(page, 'Remove the haze');
-    await finished(page);
-    await page.waitForSelector('#compare:not([hidden])');
-    await page.reload();
-    await ready(page);
-    assert.ok(await page.isHidden('#key-dialog'));
-    await page.click('#key-button');
-    await page.click('#key-forget');
-    await page.waitForSelector('#key-dialog[open]');
-    assert.equal(await page.evaluate(() => localStorage.getItem('promptfix.key')), null);
-  });
-
   // ---- afterwards ----
 
   scene('the history keeps photos and results, goes on with old jobs and forgets', async () => {
@@ -580,4 +552,63 @@ test('a server that dies and comes back is gone on with, without a reload', { sk
   assert.deepEqual(page.problems, []);
   await browser.close();
   await second.stop();
+});
+
+test('a key is asked for, used everywhere and kept until it is forgotten', { skip: NO_BROWSER, timeout: 120000 }, async () => {
+  const keys = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'promptfix-keys-')), 'keys');
+  fs.writeFileSync(keys, `anna ${crypto.createHash('sha256').update('open sesame').digest('hex')}\n`);
+  const service = await Service.start({ args: ['--keys-file', keys] });
+  const browser = await launch();
+  const page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
+  await page.goto(service.url);
+  await page.waitForSelector('#key-dialog[open]');
+  assert.ok(await page.isHidden('#key-wrong'));
+  await page.fill('#key-input', 'wrong');
+  await page.click('#key-dialog button[value=use]');
+  await page.waitForSelector('#key-wrong:not([hidden])');
+  await page.fill('#key-input', 'open sesame');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('#settings-fields fieldset', { state: 'attached' });
+  await submit(page, 'Remove the haze step-ms=20');
+  await page.waitForSelector('#preview:not([hidden])');
+  await finished(page);
+  await page.waitForSelector('#compare:not([hidden])');
+  await page.reload();
+  await ready(page);
+  assert.ok(await page.isHidden('#key-dialog'));
+  await page.click('#key-button');
+  await page.click('#key-forget');
+  await page.waitForSelector('#key-dialog[open]');
+  assert.equal(await page.evaluate(() => localStorage.getItem('promptfix.key')), null);
+  await browser.close();
+  await service.stop();
+});
+
+const THUMBNAILER = path.join(path.dirname(PROMPTFIXD ?? '.'), 'promptfix-thumbnail');
+const NO_VLM = NO_BROWSER || (fs.existsSync(THUMBNAILER) ? false : 'SKIPPED: this build has no promptfix-thumbnail');
+
+test('a vision model looks at the photo when there is one, and no instruction is needed then', { skip: NO_VLM, timeout: 120000 }, async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'promptfix-vlm-'));
+  fs.writeFileSync(path.join(folder, 'key'), KEY + '\n', { mode: 0o600 });
+  let answer;
+  const looked = new Promise((resolve) => { answer = resolve; });
+  const vlm = await Vlm.start((question) => ({ after: looked, body: completion(kind(question) === 'defect' ? 'Heavy haze' : 'A garden') }));
+  const service = await Service.start({ env: { no_proxy: '127.0.0.1', NO_PROXY: '127.0.0.1' },
+    args: ['--vlm-url', vlm.url, '--vlm-model', MODEL, '--vlm-key-file', path.join(folder, 'key')] });
+  const browser = await launch();
+  const page = await openPage(browser, service.url);
+  await choose(page);
+  await page.click('#auxiliary summary');
+  await page.check('#auxiliary-auto');
+  await page.click('#submit');
+  await page.waitForFunction(() => document.getElementById('progress-text').textContent === 'A vision model looks at the photo');
+  answer();
+  await finished(page);
+  assert.match(await text(page, 'job-facts'), /About the photoHeavy haze. A garden/);
+  assert.equal(await text(page, 'job-instruction'), 'No instruction');
+  assert.deepEqual(page.problems, []);
+  await browser.close();
+  await service.stop();
+  await vlm.stop();
 });
