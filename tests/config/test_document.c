@@ -123,8 +123,10 @@ static void test_printed_config_reads_back(void **state)
     AUTO_BUFFER struct buffer text = BUFFER_INIT;
     document_put_config(&text, &config);
     struct config again = load_defaults();
-    struct option_target target = {
-        config_options, config_option_count, CONFIG_PROGRAM_SERVER, &again, NULL};
+    struct option_target target = {.options = config_options,
+        .count = config_option_count,
+        .programs = CONFIG_PROGRAM_SERVER,
+        .values = &again};
     assert_ok(source_read_json(&target, text.data, text.size, "printed", &err), &err);
     for (size_t i = 0; i < config_option_count; i++)
         assert_true(option_is_equal(&config_options[i], &config, &again));
@@ -165,8 +167,10 @@ static void test_default_file_loads(void **state)
     (void)state;
     struct pf_error err = PF_ERROR_INIT;
     struct config config = load_defaults();
-    struct option_target target = {
-        config_options, config_option_count, CONFIG_PROGRAM_SERVER, &config, NULL};
+    struct option_target target = {.options = config_options,
+        .count = config_option_count,
+        .programs = CONFIG_PROGRAM_SERVER,
+        .values = &config};
     const char *path = getenv("CONFIG_FILE");
     assert_non_null(path);
     assert_ok(source_read_file(&target, path, CONFIG_FILE_MAX, &err), &err);
