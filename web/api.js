@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The HTTP API as the page uses it. Every failure is an ApiError that says what happened, to which field, and
-// when another try makes sense.
+// when another try makes sense. Paths are relative to the page, which may live under a proxy's sub-path.
 import { memory } from './dom.js';
 
 export class ApiError extends Error {
@@ -86,9 +86,9 @@ export async function request(path, { headers = {}, ...options } = {}) {
   return response;
 }
 
-export const getCapabilities = async () => (await request('/v1/capabilities')).json();
+export const getCapabilities = async () => (await request('v1/capabilities')).json();
 
-const jobPath = (id) => `/v1/jobs/${encodeURIComponent(id)}`;
+const jobPath = (id) => `v1/jobs/${encodeURIComponent(id)}`;
 
 export const getJob = async (id) => (await request(jobPath(id))).json();
 export const cancelJob = async (id) => (await request(`${jobPath(id)}/cancel`, { method: 'POST' })).json();
@@ -99,7 +99,7 @@ export const eventsPath = (id) => `${jobPath(id)}/events`;
 /** {status: 'ready' | 'loading' | 'broken' | 'draining', message}; 'unreachable' when there is no answer. */
 export async function getReadiness() {
   try {
-    const response = await fetch('/health/ready', { cache: 'no-store' });
+    const response = await fetch('health/ready', { cache: 'no-store' });
     return await response.json();
   } catch {
     return { status: 'unreachable', message: '' };
@@ -113,7 +113,7 @@ export function submitJob(form, idempotencyKey, { onUpload, signal } = {}) {
     if (signal?.aborted) return reject(signal.reason);
     const xhr = new XMLHttpRequest();
     const abort = () => xhr.abort();
-    xhr.open('POST', '/v1/jobs');
+    xhr.open('POST', 'v1/jobs');
     for (const [name, value] of Object.entries(authHeaders())) xhr.setRequestHeader(name, value);
     xhr.setRequestHeader('Idempotency-Key', idempotencyKey);
     xhr.upload.onprogress = (event) => event.lengthComputable && onUpload?.(event.loaded / event.total);

@@ -170,6 +170,7 @@ export class Compose {
   // ---- mask ----
 
   #openMask() {
+    this.#showPhotoError('');
     byId('photo-tools').hidden = true;
     this.maskTools.open();
     announce('Drawing the mask. Arrow keys move the brush, Space puts it down and lifts it, Escape ends.');

@@ -49,7 +49,7 @@ export class Mask extends EventTarget {
     this.#changed();
   }
 
-  /** Draws all marks in one colour; erasing ones take away. */
+  /** Draws all marks in one colour or pattern; erasing ones take away. */
   paint(context, width, height, colour) {
     context.clearRect(0, 0, width, height);
     context.lineCap = context.lineJoin = 'round';

@@ -7,7 +7,23 @@ const CANVAS_PIXELS_MAX = 1400; // longer side of the canvas shown; the mask sen
 const KEY_STEP = 0.02;
 const KEY_STEP_FINE = 0.004;
 
-const MASK_COLOUR = '#f04a2a'; // translucent by style
+/** Stripes, so that the mask is seen on a subject of any colour; translucent by style. */
+function stripes(context) {
+  const tile = document.createElement('canvas');
+  tile.width = tile.height = 16;
+  const pen = tile.getContext('2d');
+  pen.fillStyle = '#f0401c';
+  pen.fillRect(0, 0, 16, 16);
+  pen.strokeStyle = '#ffd9cf';
+  pen.lineWidth = 4;
+  pen.beginPath();
+  for (const shift of [-16, 0, 16]) {
+    pen.moveTo(shift - 4, 20);
+    pen.lineTo(shift + 20, -4);
+  }
+  pen.stroke();
+  return context.createPattern(tile, 'repeat');
+}
 
 export class MaskTools {
   #mask = null;
@@ -23,6 +39,7 @@ export class MaskTools {
     this.ring = byId('mask-ring');
     this.size = byId('mask-size');
     this.context = this.canvas.getContext('2d');
+    this.stripes = stripes(this.context);
     byId('mask-done').addEventListener('click', onDone);
     byId('mask-undo').addEventListener('click', () => this.#mask.undo());
     byId('mask-clear').addEventListener('click', () => this.#mask.clear());
@@ -71,7 +88,7 @@ export class MaskTools {
     byId('mask-undo').disabled = byId('mask-clear').disabled = this.#mask.marks.length === 0;
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
-      this.#mask.paint(this.context, this.canvas.width, this.canvas.height, MASK_COLOUR);
+      this.#mask.paint(this.context, this.canvas.width, this.canvas.height, this.stripes);
     });
   }
 

@@ -12,7 +12,7 @@ const TYPES = { css: 'text/css; charset=utf-8', js: 'text/javascript; charset=ut
 
 async function assets() {
   const html = await (await service.fetch('/')).text();
-  const found = [...html.matchAll(/(?:href|src)="(\/web\/[^"]+)"/g)].map(([, name]) => name);
+  const found = [...html.matchAll(/(?:href|src)="(web\/[^"]+)"/g)].map(([, name]) => `/${name}`);
   // Modules name each other beside themselves.
   for (const name of found.filter((each) => each.endsWith('.js')))
     for (let queue = [name]; queue.length > 0;) {
