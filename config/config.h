@@ -79,6 +79,11 @@ struct config {
     struct text_list cors_origins;   /* "https://example.org" */
     char *tls_certificate, *tls_key; /* PEM files; "": plain HTTP */
 
+    /* Webhooks */
+    char *webhook_secret_file; /* "whsec_…"; "": webhooks are refused */
+    int64_t webhook_allow_private;
+    int64_t webhook_first_retry_ms;
+
     /* Requests */
     int64_t max_body_bytes;
     int64_t max_parts;

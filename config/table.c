@@ -150,6 +150,19 @@ const struct option_spec config_options[] = {
     {"tls_key", 0, OPTION_TEXT, 0, SERVER, AT(tls_key), .value_name = "FILE", .group = "Access",
         .doc = "Private key of the certificate in PEM."},
 
+    /* Webhooks */
+    {"webhook_secret_file", 0, OPTION_TEXT, 0, SERVER, AT(webhook_secret_file), .value_name = "FILE",
+        .group = "Webhooks",
+        .doc = "Secret that signs calls of a job's webhook_url (Standard Webhooks): whsec_ and the base64 of 24 to "
+               "64 random bytes. Without it jobs with a webhook_url are refused."},
+    {"webhook_allow_private", 0, OPTION_SWITCH, OPTION_NOT_NEGATED, SERVER, AT(webhook_allow_private),
+        .group = "Webhooks",
+        .doc = "Also calls addresses that are not of the public network: this machine, the networks behind it."},
+    {"webhook_first_retry", 0, OPTION_DURATION, 0, SERVER, AT(webhook_first_retry_ms), 10, HOURS, "5s",
+        .group = "Webhooks",
+        .doc = "Pause before a call that failed is made again; each further pause is four times as long, at most 5 "
+               "hours, for nine calls in all."},
+
     /* Requests */
     {"max_body_bytes", 0, OPTION_BYTES, 0, SERVER, AT(max_body_bytes), 64 * KIB, GIB, "32MiB",
         .group = "Requests", .doc = "Largest request body; a larger one is answered 413."},

@@ -21,6 +21,7 @@
 #include "server/http_setup.h"
 #include "server/jobs/jobs_work.h"
 #include "server/vlm_setup.h"
+#include "server/webhooks_setup.h"
 #include "server/worker_setup.h"
 #include "server/workers/workers.h"
 
@@ -36,7 +37,8 @@ struct service {
     struct config config;
     struct jobs *jobs;
     struct workers *workers;
-    struct vlm *vlm; /* NULL: none configured */
+    struct vlm *vlm;           /* NULL: none configured */
+    struct webhooks *webhooks; /* NULL: not enabled */
     struct api api;
     int has_api;
     struct http_server *http;
@@ -98,6 +100,15 @@ static void log_vlm(void *context, const struct vlm_notice *notice)
         LOG_TEXT("answer", notice->detail));
 }
 
+static void log_webhook(void *context, const struct webhooks_notice *notice)
+{
+    (void)context;
+    int is_over = notice->kind == WEBHOOKS_NOTICE_FAILED;
+    log_line(is_over ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+        is_over ? "webhook given up" : "webhook: again", LOG_TEXT("job", notice->job),
+        LOG_TEXT("reason", notice->reason), LOG_NUMBER("attempt", notice->attempt));
+}
+
 static enum pf_status open_jobs(struct service *service, struct pf_error *err)
 {
     const struct config *config = &service->config;
@@ -118,13 +129,15 @@ static enum pf_status start(struct service *service, struct pf_error *err)
     PF_TRY(open_jobs(service, err));
     PF_TRY(worker_setup_start(config, service->jobs, log_notice, NULL, &service->workers, err));
     PF_TRY(vlm_setup_start(config, service->jobs, log_vlm, NULL, &service->vlm, err));
+    PF_TRY(webhooks_setup_start(config, service->jobs, log_webhook, NULL, &service->webhooks, err));
     PF_TRY(api_init(&service->api, service->jobs, service->workers,
         &(struct api_options){.max_body_bytes = config->max_body_bytes,
             .max_parts = config->max_parts,
             .max_field_bytes = config->max_field_bytes,
             .max_pixels = config->max_pixels,
             .wait_max_ms = config->wait_max_ms,
-            .has_vlm = service->vlm != NULL},
+            .has_vlm = service->vlm != NULL,
+            .webhooks = service->webhooks},
         err));
     service->has_api = 1;
     return http_setup_start(config, &service->api, &service->http, err);
@@ -186,6 +199,7 @@ static void stop(struct service *service)
     if (service->jobs)
         jobs_close_streams(service->jobs);
     http_server_stop(service->http);
+    webhooks_destroy(service->webhooks);
     vlm_destroy(service->vlm);
     workers_destroy(service->workers);
     if (service->has_api)

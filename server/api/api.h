@@ -25,6 +25,8 @@ enum {
     API_LOADING_WAIT_MS = 120000, /* how long a submission waits for a model that is loading */
 };
 
+struct webhooks;
+
 /* What the handlers need to know; part of it is told by GET /v1/capabilities. */
 struct api_options {
     int64_t max_body_bytes;
@@ -32,7 +34,8 @@ struct api_options {
     int64_t max_field_bytes;
     int64_t max_pixels;
     int64_t wait_max_ms;
-    int has_vlm; /* auxiliary 'auto' can be had */
+    int has_vlm;               /* auxiliary 'auto' can be had */
+    struct webhooks *webhooks; /* borrowed; NULL: webhook_url is refused */
 };
 
 /* The loaded model, as its worker described it. */

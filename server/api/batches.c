@@ -10,6 +10,7 @@
 #include "server/api/submit.h"
 #include "server/http/sse.h"
 #include "server/jobs/batch.h"
+#include "server/webhooks/webhooks.h"
 
 static int refuse_query(struct http_request *request)
 {
@@ -163,6 +164,27 @@ void handle_cancel_batch(struct http_request *request, void *context)
 
 /* ---- submitting ---- */
 
+/* The jobs of a batch that have a webhook. */
+static void follow_webhooks(struct api *api, const struct batch_form *form, const char *batch)
+{
+    int has_any = 0;
+    for (size_t i = 0; i < form->count; i++)
+        has_any |= form->specs[i].webhook_url != NULL;
+    struct jobs_filter filter = {.batch = batch, .status = -1, .limit = JOBS_PAGE_MAX};
+    struct jobs_page page;
+    char after[ID_SIZE];
+    while (has_any && jobs_list(api->jobs, &filter, &page, NULL) == PF_OK) {
+        for (size_t i = 0; i < page.count; i++)
+            if (page.items[i]->webhook_url)
+                webhooks_follow(api->options.webhooks, page.items[i]->id);
+        has_any = page.has_more;
+        if (page.count > 0)
+            memcpy(after, page.items[page.count - 1]->id, ID_SIZE);
+        filter.after = after;
+        jobs_page_finish(&page);
+    }
+}
+
 static void submit_batch(
     struct http_request *request, struct api *api, struct batch_form *form, const char *key)
 {
@@ -177,6 +199,7 @@ static void submit_batch(
         submit_fail(request, api, &err);
         return;
     }
+    follow_webhooks(api, form, batch.id);
     http_release_body(request);
     char location[32 + ID_SIZE];
     snprintf(location, sizeof location, "/v1/batches/%s", batch.id);

@@ -9,6 +9,7 @@
 #include "server/api/handlers.h"
 #include "server/api/submission.h"
 #include "server/api/submit.h"
+#include "server/webhooks/webhooks.h"
 
 /* ---- Prefer: wait ---- */
 
@@ -148,6 +149,8 @@ static void create_job(struct http_request *request, struct api *api, int64_t gi
         submit_fail(request, api, &err);
         return;
     }
+    if (job->webhook_url)
+        webhooks_follow(api->options.webhooks, job->id);
     http_release_body(request);
     if (is_replayed)
         http_add_header(request, "Idempotent-Replayed", "true");

@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "server/api/handlers.h"
+#include "server/webhooks/webhooks.h"
 
 static const double bucket_s[METRICS_BUCKETS] = {
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 10, 60};
@@ -141,6 +142,17 @@ static void put_jobs(struct buffer *out, struct jobs *jobs)
         stats.hub.skipped);
 }
 
+static void put_webhooks(struct buffer *out, struct webhooks *webhooks)
+{
+    struct webhooks_stats stats;
+    webhooks_get_stats(webhooks, &stats);
+    put_value(out, "webhooks_following", "gauge", "Jobs with a webhook that is still to be called.",
+        stats.following);
+    put_value(out, "webhooks_delivered_total", "counter", "Calls taken.", stats.delivered);
+    put_value(out, "webhooks_retried_total", "counter", "Calls to be made again.", stats.retried);
+    put_value(out, "webhooks_failed_total", "counter", "Calls given up.", stats.failed);
+}
+
 /* ---- workers ---- */
 
 static void put_worker_values(struct buffer *out, const char *name, const char *type,
@@ -195,6 +207,8 @@ void handle_get_metrics(struct http_request *request, void *context)
     put_server(&body, http_server_of(request));
     put_jobs(&body, api->jobs);
     put_workers(&body, api->workers);
+    if (api->options.webhooks)
+        put_webhooks(&body, api->options.webhooks);
     http_add_header(request, "Cache-Control", "no-store");
     http_respond_buffer(request, 200, "text/plain; version=0.0.4; charset=utf-8", &body);
 }

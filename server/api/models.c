@@ -111,7 +111,8 @@ void handle_get_capabilities(struct http_request *request, void *context)
                            "\"output_formats\":[\"png\",\"jpeg\",\"webp\"],"
                            "\"auxiliary\":[");
     buffer_put_text(&body, api->options.has_vlm ? "\"off\",\"auto\"" : "\"off\"");
-    buffer_put_text(&body, "],\"webhooks\":false,");
+    buffer_put_text(&body, "],\"webhooks\":");
+    buffer_put_text(&body, api->options.webhooks ? "true," : "false,");
     put_limits(&body, &api->options);
     buffer_put_text(&body, "}");
     http_respond_buffer(request, 200, "application/json", &body);

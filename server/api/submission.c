@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/jdoc.h"
 #include "base/utf8.h"
+#include "server/webhooks/webhooks.h"
 
 void submission_finish(struct submission *submission)
 {
@@ -61,9 +62,13 @@ static enum pf_status set_priority(
 static enum pf_status set_webhook(
     struct submission *submission, const char *text, struct pf_error *err)
 {
-    (void)submission;
-    (void)text;
-    return pf_fail(err, PF_INVALID, "webhook_url: webhooks are not enabled on this server");
+    struct pf_error why = PF_ERROR_INIT;
+    if (!submission->options->webhooks)
+        return pf_fail(err, PF_INVALID, "webhook_url: webhooks are not enabled on this server");
+    if (webhooks_check_url(submission->options->webhooks, text, &why) != PF_OK)
+        return pf_fail(err, PF_INVALID, "webhook_url: %.400s", why.message);
+    submission->spec.webhook_url = text;
+    return PF_OK;
 }
 
 void submission_put_compact_json(struct buffer *out, const char *json, size_t count)
