@@ -73,7 +73,7 @@ static void test_memory_is_flat(void **state)
 {
     (void)state;
     struct pf_error err = PF_ERROR_INIT;
-    struct image images[] = {fixture_image(64, 64, 1), fixture_image(64, 96, 2)};
+    struct image images[] = {fixture_image(40, 40, 1), fixture_image(40, 56, 2)};
     AUTO_BUFFER struct buffer first = talk_png(&images[0]), second = talk_png(&images[1]);
     talk_open(&talk);
     struct worker_options options = {
