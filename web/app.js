@@ -161,13 +161,14 @@ byId('again').addEventListener('click', async () => {
 byId('continue').addEventListener('click', async () => {
   const { result, name } = await runner.get(view.key);
   const image = await decode(result);
+  const thumb = await makeThumb(image);
   go('#/');
   compose.fill({
     input: result,
     name: name ?? 'photo',
     width: image.naturalWidth,
     height: image.naturalHeight,
-    thumb: await makeThumb(image),
+    thumb,
     instruction: '',
   });
   byId('instruction').focus();

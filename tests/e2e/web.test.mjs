@@ -444,6 +444,7 @@ describe('web page', { skip: NO_BROWSER }, () => {
     await links.nth(0).click();
     await page.waitForSelector('#continue:not([hidden])');
     await page.click('#continue');
+    await page.waitForSelector('#photo-tools:not([hidden])');
     assert.match(await text(page, 'photo-facts'), /^200 × 100/);
     assert.equal(await page.inputValue('#instruction'), '');
 
