@@ -44,6 +44,8 @@ static enum pf_status make(long side, long max_pixels, struct buffer *ret, struc
     limits.max_pixels = max_pixels;
     PF_TRY(read_input(&input, err));
     PF_TRY(image_library_init("promptfix-thumbnail", 1, err));
+    /* From here on it opens no file and no socket, whatever the picture makes of it. */
+    setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, 0});
     return image_thumbnail(input.data, input.size, &limits, (int)side, ret, err);
 }
 

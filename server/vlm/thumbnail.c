@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,6 +31,21 @@ static int set_signals(posix_spawnattr_t *attributes)
            posix_spawnattr_setsigdefault(attributes, &standard);
 }
 
+/* Our environment but for our own variables: they may hold secrets, and it needs none. The array is
+ * the caller's, its texts are not. */
+static char **make_environment(void)
+{
+    static const char own[] = "PROMPTFIX_";
+    size_t count = 0, kept = 0;
+    while (environ[count])
+        count++;
+    char **copy = calloc(count + 1, sizeof(char *));
+    for (size_t i = 0; copy && i < count; i++)
+        if (strncmp(environ[i], own, sizeof own - 1) != 0)
+            copy[kept++] = environ[i];
+    return copy;
+}
+
 static int spawn(const struct thumbnail_options *options, int image_fd, int out_fd, pid_t *ret_pid)
 {
     char side[NUMBER_SIZE], max_pixels[NUMBER_SIZE];
@@ -38,7 +54,8 @@ static int spawn(const struct thumbnail_options *options, int image_fd, int out_
     char *const argv[] = {(char *)(uintptr_t)options->program, side, max_pixels, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    if (posix_spawn_file_actions_init(&actions) != 0)
+    AUTO_FREE char **environment = make_environment();
+    if (!environment || posix_spawn_file_actions_init(&actions) != 0)
         return ENOMEM;
     if (posix_spawnattr_init(&attributes) != 0) {
         posix_spawn_file_actions_destroy(&actions);
@@ -52,7 +69,7 @@ static int spawn(const struct thumbnail_options *options, int image_fd, int out_
                    ? ENOMEM
                    : 0;
     if (code == 0)
-        code = posix_spawn(ret_pid, options->program, &actions, &attributes, argv, environ);
+        code = posix_spawn(ret_pid, options->program, &actions, &attributes, argv, environment);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return code;

@@ -284,6 +284,8 @@ static void test_thumbnail_programs(void **state)
         {"exit 0", "wrote nothing"},
         {"kill -SEGV $$", "signal 11"},
         {"head -c 9000000 /dev/zero", "8388608"},
+        {"env | grep ^PROMPTFIX_ || echo nothing secret; exit 1", "nothing secret"},
+        {"ls /proc/self/fd | tr '\\n' ' '; exit 1", "0 1 2 3"}, /* 3: ls's own */
         {NULL, "can't start"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -418,6 +420,7 @@ int main(int argc, char **argv)
         return 2;
     thumbnail_program = argv[1];
     signal(SIGPIPE, SIG_IGN);
+    setenv("PROMPTFIX_SECRET", "x", 1);
     setenv("no_proxy", "127.0.0.1", 1);
     setenv(
         "TSAN_OPTIONS", "report_bugs=0", 1); /* of promptfix-thumbnail: libvips has no sanitizer */
