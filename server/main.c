@@ -136,7 +136,7 @@ static enum pf_status start(struct service *service, struct pf_error *err)
             .max_field_bytes = config->max_field_bytes,
             .max_pixels = config->max_pixels,
             .wait_max_ms = config->wait_max_ms,
-            .has_vlm = service->vlm != NULL,
+            .vlm = service->vlm,
             .webhooks = service->webhooks},
         err));
     service->has_api = 1;

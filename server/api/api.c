@@ -105,6 +105,8 @@ static struct api_model *read_model(struct buffer *json)
     if (model) {
         params_init(&model->defaults);
         read_defaults(&model->defaults, jdoc_get(jdoc_root(doc), "defaults"));
+        const struct jdoc_value *has_auxiliary = jdoc_get(jdoc_root(doc), "has_auxiliary");
+        model->has_auxiliary = !has_auxiliary || has_auxiliary->type != JDOC_FALSE;
         model->id = strdup(jdoc_get_string(jdoc_root(doc), "id", "promptfix"));
         model->json = buffer_steal(json, NULL);
         model->loaded_ms = clock_realtime_ms();

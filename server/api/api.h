@@ -25,6 +25,7 @@ enum {
     API_LOADING_WAIT_MS = 120000, /* how long a submission waits for a model that is loading */
 };
 
+struct vlm;
 struct webhooks;
 
 /* What the handlers need to know; part of it is told by GET /v1/capabilities. */
@@ -34,7 +35,7 @@ struct api_options {
     int64_t max_field_bytes;
     int64_t max_pixels;
     int64_t wait_max_ms;
-    int has_vlm;               /* auxiliary 'auto' can be had */
+    struct vlm *vlm;           /* borrowed; NULL: auxiliary 'auto' is refused */
     struct webhooks *webhooks; /* borrowed; NULL: webhook_url is refused */
 };
 
@@ -43,6 +44,7 @@ struct api_model {
     char *json; /* the worker's object */
     char *id;
     struct params defaults; /* its recommended values, all marked as set */
+    int has_auxiliary;      /* takes an auxiliary prompt */
     int64_t loaded_ms;      /* Unix time */
 };
 

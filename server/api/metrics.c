@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "server/api/handlers.h"
+#include "server/vlm/vlm.h"
 #include "server/webhooks/webhooks.h"
 
 static const double bucket_s[METRICS_BUCKETS] = {
@@ -153,6 +154,25 @@ static void put_webhooks(struct buffer *out, struct webhooks *webhooks)
     put_value(out, "webhooks_failed_total", "counter", "Calls given up.", stats.failed);
 }
 
+static void put_vlm(struct buffer *out, struct vlm *vlm)
+{
+    struct vlm_stats stats;
+    vlm_get_stats(vlm, &stats);
+    put_value(out, "vlm_jobs", "gauge", "Jobs that are asked about.", stats.jobs_active);
+    put_value(out, "vlm_in_flight", "gauge", "Requests under way.", stats.in_flight);
+    put_value(out, "vlm_requests_total", "counter", "Requests sent.", stats.requests);
+    put_value(out, "vlm_retried_total", "counter", "Attempts to be made again.", stats.retried);
+    put_value(out, "vlm_answered_total", "counter", "Questions answered.", stats.answered);
+    put_value(out, "vlm_cached_total", "counter", "Questions answered by the cache.", stats.cached);
+    put_value(out, "vlm_failed_total", "counter", "Questions without an answer.", stats.failed);
+    put_head(out, "vlm_answer_seconds_total", "counter", "Time requests took that were answered.");
+    buffer_put_format(out, "promptfix_vlm_answer_seconds_total %.3f\n", stats.answer_sum_s);
+    put_value(out, "vlm_jobs_without_total", "counter",
+        "Jobs that went on though not all was answered.", stats.jobs_without);
+    put_value(out, "vlm_jobs_failed_total", "counter", "Jobs that failed for want of an answer.",
+        stats.jobs_failed);
+}
+
 /* ---- workers ---- */
 
 static void put_worker_values(struct buffer *out, const char *name, const char *type,
@@ -207,6 +227,8 @@ void handle_get_metrics(struct http_request *request, void *context)
     put_server(&body, http_server_of(request));
     put_jobs(&body, api->jobs);
     put_workers(&body, api->workers);
+    if (api->options.vlm)
+        put_vlm(&body, api->options.vlm);
     if (api->options.webhooks)
         put_webhooks(&body, api->options.webhooks);
     http_add_header(request, "Cache-Control", "no-store");

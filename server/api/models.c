@@ -110,7 +110,8 @@ void handle_get_capabilities(struct http_request *request, void *context)
     buffer_put_text(&body, "],\"input_formats\":[\"png\",\"jpeg\",\"webp\"],"
                            "\"output_formats\":[\"png\",\"jpeg\",\"webp\"],"
                            "\"auxiliary\":[");
-    buffer_put_text(&body, api->options.has_vlm ? "\"off\",\"auto\"" : "\"off\"");
+    buffer_put_text(&body,
+        api->options.vlm && (!model || model->has_auxiliary) ? "\"off\",\"auto\"" : "\"off\"");
     buffer_put_text(&body, "],\"webhooks\":");
     buffer_put_text(&body, api->options.webhooks ? "true," : "false,");
     put_limits(&body, &api->options);

@@ -47,9 +47,15 @@ static enum pf_status set_auxiliary(
     struct submission *submission, const char *text, struct pf_error *err)
 {
     PF_TRY(job_auxiliary_parse(text, &submission->spec.auxiliary, err));
-    if (submission->spec.auxiliary == JOB_AUXILIARY_AUTO && !submission->options->has_vlm)
+    if (submission->spec.auxiliary != JOB_AUXILIARY_AUTO)
+        return PF_OK;
+    if (!submission->options->vlm)
         return pf_fail(err, PF_INVALID,
             "auxiliary 'auto' needs a vision-language model, and this server has none");
+    if (!submission->model->has_auxiliary)
+        return pf_fail(err, PF_INVALID,
+            "auxiliary 'auto' needs a model that takes an auxiliary prompt; '%.64s' doesn't",
+            submission->model->id);
     return PF_OK;
 }
 
