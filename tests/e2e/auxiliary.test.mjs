@@ -327,6 +327,40 @@ test('a worker that dies costs no second question', async (t) => {
   assert.equal(vlm.count(), 2);
 });
 
+test('batches and OpenAI\'s edits take it, too', async (t) => {
+  const { vlm, service } = await pair(t);
+  const data = new FormData();
+  for (let i = 0; i < 3; i++) data.append('image', new Blob([picture()]), `${i}.png`);
+  for (const [name, value] of Object.entries({ ...auto, instruction: '' })) data.set(name, String(value));
+  const answer = await service.fetch('/v1/batches', { method: 'POST', body: data });
+  const batch = await answer.json();
+  assert.equal(answer.status, 202, JSON.stringify(batch));
+  const list = await collect(await service.fetch(batch.urls.events));
+  assert.equal(list.at(-1).data.counts.succeeded, 3);
+  const jobs = (await (await service.fetch(batch.urls.jobs)).json()).data;
+  for (const job of jobs) assert.equal(job.auxiliary_prompt, 'It is hazy. A dog on a beach.');
+
+  const edit = new FormData();
+  edit.set('image', new Blob([picture()]), 'a.png');
+  edit.set('prompt', 'remove the haze');
+  edit.set('auxiliary', 'auto');
+  edit.set('steps', '1');
+  const edited = await service.fetch('/v1/images/edits', { method: 'POST', body: edit });
+  assert.equal(edited.status, 200, await edited.text());
+  assert.equal(vlm.count(), 8);
+});
+
+test('metrics', async (t) => {
+  const { service } = await pair(t, (question, n) => (n === 1 ? { status: 500 } : n === 2 ? 'Yes.' : { status: 400 }));
+  await run(service);
+  await run(service);
+  const text = await (await service.fetch('/metrics')).text();
+  const value = (name) => Number(new RegExp(`^promptfix_vlm_${name} (\\S+)$`, 'm').exec(text)?.[1]);
+  assert.deepEqual(['jobs', 'in_flight', 'requests_total', 'retried_total', 'answered_total', 'cached_total', 'failed_total',
+    'jobs_without_total', 'jobs_failed_total'].map(value), [0, 0, 6, 2, 2, 0, 2, 0, 1]);
+  assert.ok(value('answer_seconds_total') >= 0);
+});
+
 test('options that make no sense end the start with their name', async () => {
   const url = 'http://127.0.0.1:1/v1';
   const empty = path.join(path.dirname(keyFile), 'empty');

@@ -35,10 +35,10 @@ const only = (object, names, where) => {
 };
 
 // Throws a Refusal, or returns { text, image, body }.
-function check(request, raw) {
+function check(request, raw, key) {
   refuse(request.method === 'POST', 405, 'method');
   refuse(request.url === '/v1/chat/completions', 404, `no ${request.url}`);
-  refuse(request.headers.authorization === `Bearer ${KEY}`, 401, `Incorrect API key provided: ${request.headers.authorization}`);
+  refuse(request.headers.authorization === (key ? `Bearer ${key}` : undefined), 401, `Incorrect API key provided: ${request.headers.authorization}`);
   refuse(request.headers['content-type'] === 'application/json', 415, 'Unsupported Media Type');
   refuse(Number(request.headers['content-length']) === raw.length, 411, 'Content-Length');
   refuse(request.headers.expect === undefined, 417, 'Expect');
@@ -83,6 +83,7 @@ export class Vlm {
   static async start(script = (question) => (kind(question) === 'defect' ? 'It is hazy.' : 'A dog on a beach.'), port = 0) {
     const vlm = new Vlm();
     vlm.script = script;
+    vlm.key = KEY;
     vlm.requests = []; // { kind, question, bytes, picture, at, closed }
     vlm.refused = [];
     vlm.open = vlm.most = 0;
@@ -103,7 +104,7 @@ export class Vlm {
     response.on('close', () => { this.open--; if (item) item.closed = true; });
     let asked;
     try {
-      asked = check(request, Buffer.concat(parts));
+      asked = check(request, Buffer.concat(parts), this.key);
     } catch (error) {
       this.refused.push(error.message);
       this.#send(response, error.status ?? 500, {}, { error: { message: error.message, type: 'invalid_request_error', code: error.status } });

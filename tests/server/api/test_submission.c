@@ -8,7 +8,7 @@
 
 #include "server/api/submission.h"
 
-static const struct api_options options = {.max_pixels = 1000};
+static struct api_options options = {.max_pixels = 1000};
 static struct api_model model;
 
 /* The header of a png of 8x6 is all a probe looks at; chunks behind it follow. */
@@ -111,6 +111,30 @@ static void test_refused(void **state)
     check_refused("Steps", "1", PROBLEM_INVALID, "Steps", "no field");
 }
 
+static void test_auxiliary_auto(void **state)
+{
+    (void)state;
+    static char stand_in; /* only looked at for being there */
+    const struct api_options without = options;
+    check_refused("auxiliary", "auto", PROBLEM_INVALID, "auxiliary", "vision-language model");
+    options.vlm = (struct vlm *)(void *)&stand_in;
+    check_refused("auxiliary", "auto", PROBLEM_INVALID, "auxiliary", "'m' doesn't");
+    model.has_auxiliary = 1;
+    struct buffer body;
+    struct multipart *form = begin_form(&body);
+    put_image(&body, "image");
+    put_field(&body, "auxiliary", "auto"); /* and no instruction: blind */
+    end_form(form, &body);
+    struct submission submission = SUBMISSION_INIT;
+    struct submission_failure failure;
+    assert_ok(submission_read(&submission, form, &options, &model, &failure), &failure.error);
+    assert_int_equal(submission.spec.auxiliary, JOB_AUXILIARY_AUTO);
+    submission_finish(&submission);
+    multipart_destroy(form);
+    options = without;
+    model.has_auxiliary = 0;
+}
+
 /* Every prefix of a good image is refused, never as a fault of ours. */
 static void test_cut_images(void **state)
 {
@@ -167,6 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_taken),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_auxiliary_auto),
         cmocka_unit_test(test_cut_images),
         cmocka_unit_test(test_compact),
     };
