@@ -11,6 +11,7 @@
 #include "server/api/edits.h"
 #include "server/api/handlers.h"
 #include "server/api/submit.h"
+#include "server/vlm/vlm.h"
 
 enum { SEED_LIMIT_BITS = 53 };
 
@@ -30,6 +31,8 @@ enum problem_kind edit_problem_of_job(const struct job *job, const char **ret_me
         *ret_message = "the job was cancelled";
         return PROBLEM_CONFLICT;
     }
+    if (strcmp(job->error.code, VLM_FAILURE_CODE) == 0)
+        return PROBLEM_UNAVAILABLE;
     enum problem_kind kind = problem_of_status(pf_status_from_name(job->error.code));
     if (kind == PROBLEM_INTERNAL)
         *ret_message = "an internal error; the server's log has it";

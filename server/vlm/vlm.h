@@ -63,6 +63,9 @@ struct vlm_options {
     void *notice_context;
 };
 
+/* error.code of a job that failed for want of an answer. */
+#define VLM_FAILURE_CODE "auxiliary_failed"
+
 enum { VLM_THUMBNAILS_MAX = 2, VLM_KEY_BYTES_MAX = 4096 };
 
 /* Starts the thread; texts are copied. PF_INVALID: an option; PF_NOMEM, PF_IO. */

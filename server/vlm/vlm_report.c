@@ -3,8 +3,6 @@
 
 #include "server/jobs/jobs.h"
 
-static const char code[] = "auxiliary_failed";
-
 /* A blind job without an auxiliary prompt would have nothing that says what to do. */
 static int must_fail(const struct vlm_options *options, const struct ask *ask, size_t prompt_size)
 {
@@ -30,7 +28,7 @@ enum pf_status vlm_report(struct vlm_stats *ret_change, const struct vlm_options
     struct jobs_auxiliary auxiliary = {
         .prompt = prompt.size > 0 ? prompt.data : NULL,
         .log = log.data,
-        .code = fails ? code : NULL,
+        .code = fails ? VLM_FAILURE_CODE : NULL,
         .message = failure.data,
     };
     PF_TRY(jobs_report_auxiliary(options->jobs, ask->job->id, &auxiliary, err));

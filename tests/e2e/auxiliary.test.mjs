@@ -348,6 +348,12 @@ test('batches and OpenAI\'s edits take it, too', async (t) => {
   const edited = await service.fetch('/v1/images/edits', { method: 'POST', body: edit });
   assert.equal(edited.status, 200, await edited.text());
   assert.equal(vlm.count(), 8);
+
+  vlm.script = () => ({ status: 400 });
+  edit.set('image', new Blob([picture()]), 'b.png');
+  const failed = await service.fetch('/v1/images/edits', { method: 'POST', body: edit });
+  assert.equal(failed.status, 503);
+  assert.match((await failed.json()).detail, /did not answer/);
 });
 
 test('metrics', async (t) => {
