@@ -479,8 +479,13 @@ describe('web page', { skip: NO_BROWSER }, () => {
     await submit(page, 'Remove the haze hold');
     await page.waitForFunction(() => document.getElementById('job-title').textContent === 'Fixing');
     const [{ id }] = await records(page);
+    // Who follows the job may still see it cancelled, a moment before it is forgotten.
+    await page.goto(`${service.url}/#/`);
+    await page.waitForSelector('#compose:not([hidden])');
     await service.fetch(`/v1/jobs/${id}`, { method: 'DELETE' });
+    await page.goBack();
     await finished(page, 'No longer on the server');
+    assert.ok(await page.isVisible('#again'));
   }, { expected: /status of 404/ });
 
   scene('the phone’s page has one column and no sideways scrolling', async () => {
