@@ -49,6 +49,14 @@ static enum pf_status make(long side, long max_pixels, struct buffer *ret, struc
     return image_thumbnail(input.data, input.size, &limits, (int)side, ret, err);
 }
 
+/* LeakSanitizer's hook: at the end it looks through /proc, which this program has closed to itself.
+ * Means nothing in other builds. */
+int __lsan_is_turned_off(void);
+__attribute__((visibility("default"))) int __lsan_is_turned_off(void)
+{
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
     long side = argc == 3 ? number(argv[1], 65500) : 0;

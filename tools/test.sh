@@ -3,8 +3,8 @@
 # Installs what is missing, builds every configuration that must work and runs its tests:
 #
 #     build/         gcc: everything, with all tests
-#     build-asan/    clang, ASan + UBSan: everything
-#     build-tsan/    gcc, TSan: the server's tests
+#     build-asan/    clang, ASan + UBSan: unit tests and fuzz corpora
+#     build-tsan/    gcc, TSan: the server's unit tests (libtorch and libvips aren't instrumented)
 #     build-bare/    nothing but libtorch: the golden test
 #
 # Prints one line "N passed, N failed, N skipped" at the end; exits non-zero when anything failed.
@@ -51,11 +51,13 @@ for configuration in $configurations; do
     build-asan)
         CC=clang CXX=clang++ setup build-asan -Db_sanitize=address,undefined -Db_lundef=false \
             -Dbuildtype=debugoptimized
-        (sanitizer_env; check build-asan --timeout-multiplier 4; exit $failed) || failed=1
+        (sanitizer_env; check build-asan --timeout-multiplier 4 --suite unit --suite fuzz; exit $failed) || failed=1
         ;;
     build-tsan)
         setup build-tsan -Db_sanitize=thread -Db_lundef=false
-        (sanitizer_env; check build-tsan --timeout-multiplier 4 --suite unit --suite server; exit $failed) || failed=1
+        tests=$(meson test -C build-tsan --list 2>/dev/null |
+            sed -n 's/^promptfix:unit \/ \(\(base\|server\|http\|api\|vlm\|webhooks\).*\)$/\1/p' | tr '\n' '|')
+        (sanitizer_env; IFS='|'; check build-tsan --timeout-multiplier 4 $tests; exit $failed) || failed=1
         ;;
     build-bare)
         setup build-bare -Dserver=disabled -Dvips=disabled
