@@ -198,21 +198,22 @@ static enum pf_status take_snapshot(struct event_stream *stream, struct pf_error
     return subscribe(stream, snapshot.last_id, err);
 }
 
-/* A client that comes back: 204 when it has heard the end already. */
+/* A client that comes back: 204 when it has heard the end already. That is for the hub to say, not for
+ * the job: a job is known to have ended a moment before its last event is published. An event that is
+ * there is left to be read again. */
 static enum pf_status resume(
     struct event_stream *stream, int64_t last_id, int *ret_is_over, struct pf_error *err)
 {
-    AUTO_JOB struct job *job = NULL;
-    PF_TRY(jobs_get(stream->api->jobs, stream->owner, stream->job, &job, err));
+    struct event *event = NULL;
     PF_TRY(subscribe(stream, last_id, err));
-    *ret_is_over = 0;
-    if (!job_is_terminal(job))
+    enum events_result result = events_next(stream->reader, &event);
+    *ret_is_over = result == EVENTS_END;
+    if (result != EVENTS_HAVE)
         return PF_OK;
-    struct jobs_snapshot snapshot;
-    PF_TRY(jobs_get_snapshot(stream->api->jobs, stream->owner, stream->job, &snapshot, err));
-    job_unref(snapshot.job);
-    *ret_is_over = last_id >= snapshot.last_id;
-    return PF_OK;
+    event_unref(event);
+    events_unsubscribe(stream->reader);
+    stream->reader = NULL;
+    return subscribe(stream, last_id, err);
 }
 
 void handle_get_events(struct http_request *request, void *context)
