@@ -117,13 +117,12 @@ static const struct help_section sections[] = {
                     "    6  the server can't be reached, stays full, or refuses the API key;\n"
                     "       images that are left are done by a rerun\n"
                     "  130  interrupted; images that are left are done by a rerun"},
-    {"EXAMPLES",
-        "  promptfix submit holiday -i \"remove the haze\" -o fixed\n"
-        "\n"
-        "  promptfix submit a b c.jpg -i \"sharpen\" -o fixed --server https://fix.example.org \\\n"
-        "      --key-file ~/.promptfix-key --parallel 8 --steps 30 --output-format webp\n"
-        "\n"
-        "  promptfix submit --manifest list.jsonl -o fixed"},
+    {"EXAMPLES", "  promptfix submit holiday -i \"remove the haze\" -o fixed\n"
+                 "\n"
+                 "  promptfix submit a b c.jpg -i \"sharpen\" -o fixed --parallel 8 --steps 30 \\\n"
+                 "      --server https://fix.example.org --key-file ~/.promptfix-key\n"
+                 "\n"
+                 "  promptfix submit --manifest list.jsonl -o fixed"},
 };
 
 struct table {
