@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "server/program.h"
+#include "base/program.h"
 
 /* One line of visible ASCII: what may stand in a header. */
 static enum pf_status read_key(const char *path, struct buffer *ret, struct pf_error *err)

@@ -11,7 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/cleanup.h"
-#include "server/program.h"
+#include "base/program.h"
 
 enum { EXTRA_ARGS_MAX = CONFIG_OPTIONS_MAX, WORKER_STARTUP_HELLO_MS = 30000 };
 

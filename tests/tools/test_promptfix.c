@@ -2,6 +2,7 @@
 /* Runs the program promptfix as a user does, on a model that promptfix-mkmodel writes. Pictures are
  * tensors, so that every build runs this. */
 #include <dirent.h>
+#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -212,6 +213,50 @@ static void test_version(void **state)
     process_finish(&process);
 }
 
+/* Whether the dynamic linker loads libtorch for that program. */
+static int loads_torch(char *program)
+{
+    struct process process;
+    setenv("LD_TRACE_LOADED_OBJECTS", "1", 1);
+    int code = run((char *[]){program, NULL}, &process);
+    unsetenv("LD_TRACE_LOADED_OBJECTS");
+    assert_int_equal(code, 0);
+    assert_non_null(strstr(process.out.data, "libc.so"));
+    int found = strstr(process.out.data, "libtorch") != NULL;
+    process_finish(&process);
+    return found;
+}
+
+/* Loading libtorch takes half a second, so only the commands that compute do. */
+static void test_two_programs(void **state)
+{
+    (void)state;
+    struct process process;
+    char local[PATH_MAX], alone[PATH_SIZE];
+    snprintf(local, sizeof local, "%s-local", getenv("PROMPTFIX"));
+    assert_false(loads_torch(getenv("PROMPTFIX")));
+    assert_true(loads_torch(local));
+    assert_int_equal(run((char *[]){local, "inspect", NULL}, &process), 2);
+    process_finish(&process);
+
+    /* Found through PATH when not beside; told when nowhere. */
+    snprintf(alone, sizeof alone, "%s/promptfix", folder);
+    assert_int_equal(run((char *[]){"/bin/cp", getenv("PROMPTFIX"), alone, NULL}, &process), 0);
+    process_finish(&process);
+    char *old_path = strdup(getenv("PATH"));
+    setenv("PATH", "/nowhere", 1);
+    assert_int_equal(run((char *[]){alone, "fix", "--help", NULL}, &process), 1);
+    assert_non_null(strstr(process.err.data, "promptfix fix: promptfix-local is neither beside"));
+    process_finish(&process);
+    strrchr(local, '/')[0] = 0;
+    setenv("PATH", local, 1);
+    assert_int_equal(run((char *[]){alone, "fix", "--help", NULL}, &process), 0);
+    process_finish(&process);
+    setenv("PATH", old_path, 1);
+    free(old_path);
+    unlink(alone);
+}
+
 static void test_inspect(void **state)
 {
     (void)state;
@@ -336,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_help),
         cmocka_unit_test(test_version),
+        cmocka_unit_test(test_two_programs),
         cmocka_unit_test(test_inspect),
         cmocka_unit_test(test_fix),
         cmocka_unit_test(test_interrupt),

@@ -48,6 +48,10 @@ struct command {
 extern const struct command command_fix, command_inspect, command_bench, command_submit,
     command_jobs;
 
+/* Of the commands that two programs know (local.h). */
+#define COMMAND_FIX_SUMMARY "changes a photo as an instruction says"
+#define COMMAND_BENCH_SUMMARY "measures load, encode, step and decode times of a model"
+
 /* Those of this build: a bare one talks to no server. */
 extern const struct command *const commands[];
 extern const size_t command_count;

@@ -287,5 +287,4 @@ static int run_bench(int argc, char **argv)
     return code;
 }
 
-const struct command command_bench = {
-    "bench", "measures load, encode, step and decode times of a model", run_bench};
+const struct command command_bench = {"bench", COMMAND_BENCH_SUMMARY, run_bench};

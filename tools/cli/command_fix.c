@@ -334,4 +334,4 @@ static int run_fix(int argc, char **argv)
     return code;
 }
 
-const struct command command_fix = {"fix", "changes a photo as an instruction says", run_fix};
+const struct command command_fix = {"fix", COMMAND_FIX_SUMMARY, run_fix};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/cleanup.h"
-#include "tools/cli/command.h"
+#include "tools/cli/local.h"
 
 const struct command *const commands[] = {
-    &command_fix, &command_submit, &command_jobs, &command_inspect, &command_bench};
+    &local_fix, &command_submit, &command_jobs, &command_inspect, &local_bench};
 const size_t command_count = COUNT_OF(commands);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/program.h"
+#include "base/program.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,5 +30,5 @@ enum pf_status program_find(const char *name, char ret_path[PATH_MAX], struct pf
             return PF_OK;
         at += size + (at[size] == ':');
     }
-    return pf_fail(err, PF_NOT_FOUND, "%s is neither beside promptfixd nor on PATH", name);
+    return pf_fail(err, PF_NOT_FOUND, "%s is neither beside this program nor on PATH", name);
 }
