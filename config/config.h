@@ -97,6 +97,7 @@ struct config {
     int64_t max_queued_per_key; /* 0: no limit of its own */
     int64_t max_attempts;
     int64_t result_ttl_ms;
+    int64_t expired_ttl_ms;
 
     /* Auxiliary prompts */
     char *vlm_url; /* "http://host/v1"; "": no vision-language model */

@@ -188,7 +188,11 @@ const struct option_spec config_options[] = {
     {"max_attempts", 0, OPTION_INTEGER, 0, SERVER, AT(max_attempts), 1, 100, "3",
         .group = "Jobs", .doc = "A job whose worker died is tried again, this many times in all."},
     {"result_ttl", 0, OPTION_DURATION, 0, SERVER, AT(result_ttl_ms), SECONDS, 365 * DAYS,
-        "24h", .group = "Jobs", .doc = "Time after its end until a job, its input and its result are removed."},
+        "24h", .group = "Jobs", .doc = "Time after a job's end until its input and its result are removed."},
+    {"expired_ttl", 0, OPTION_DURATION, 0, SERVER, AT(expired_ttl_ms), 0, 365 * DAYS,
+        "24h", .group = "Jobs",
+        .doc = "Time after that until the job itself is forgotten; until then asking for its result is answered "
+               "410. One with an Idempotency-Key is known for a day at least."},
 
     /* Auxiliary prompts */
     {"vlm_url", 0, OPTION_TEXT, 0, SERVER, AT(vlm_url), .value_name = "URL", .group = "Auxiliary prompts",

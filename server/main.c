@@ -120,6 +120,7 @@ static enum pf_status open_jobs(struct service *service, struct pf_error *err)
     options.max_queued_per_owner = config->max_queued_per_key;
     options.max_attempts = config->max_attempts;
     options.result_ttl_ms = config->result_ttl_ms;
+    options.expired_ttl_ms = config->expired_ttl_ms;
     return jobs_create(&service->jobs, &options, err);
 }
 

@@ -64,6 +64,12 @@ for file in $sources; do
         END { exit bad }' "$file" >&2 || failed=1
 done
 
+# --- /docs renders the contract (the contract's test holds it too; here where its parser is installed) ---
+if command -v node >/dev/null && [ -d tests/e2e/node_modules/yaml ]; then
+    node tools/gen-docs.mjs openapi.yaml | cmp -s - server/api/docs.html ||
+        complain 'server/api/docs.html is old: node tools/gen-docs.mjs openapi.yaml > server/api/docs.html'
+fi
+
 # --- the tree names no machine and leaves nothing half done -------------------------------------
 grep -nE '/(work|root)/[a-z]' $sources README.md docs/*.md openapi.yaml &&
     complain 'a path of somebody'\''s machine'

@@ -88,7 +88,7 @@ static enum sse_result hand_out_end(struct edit_stream *stream, struct sse_event
     if (!result_loader_get(stream->loader, &job, &base64)) {
         const char *message = "the result can't be read";
         enum problem_kind kind = PROBLEM_INTERNAL;
-        if (job && job->status != JOB_SUCCEEDED)
+        if (job && (job->status != JOB_SUCCEEDED || job_is_expired(job)))
             kind = edit_problem_of_job(job, &message);
         return hand_out_error(
             stream, kind, message, job && job->error.field[0] ? job->error.field : NULL, ret_event);

@@ -241,7 +241,7 @@ void handle_get_events(struct http_request *request, void *context)
         if (is_over)
             http_respond_empty(request, 204);
         else
-            api_fail_jobs(request, api, &err);
+            api_fail_result(request, api, http_path_param(request, "id"), &err);
         return;
     }
     start_stream(request, stream);

@@ -52,13 +52,19 @@ void api_respond_job(struct http_request *request, struct api *api, int status,
 PF_MUST_CHECK enum pf_status api_put_job(struct buffer *out, struct api *api, const struct job *job,
     int include_image, struct pf_error *err);
 
-/* Appends the result's bytes as base64. Reads from disk. PF_CONFLICT: not succeeded. */
+/* Appends the result's bytes as base64. Reads from disk. PF_CONFLICT: not succeeded; PF_NOT_FOUND:
+ * expired. */
 PF_MUST_CHECK enum pf_status api_put_result(
     struct buffer *out, struct api *api, const struct job *job, struct pf_error *err);
 
 /* Answers with the stream of a job's events above after_id; 0: all there are. */
 void api_respond_events(struct http_request *request, struct api *api, const char *job,
     int64_t after_id, int include_image);
+
+/* Answers a failure to get what only a job that is there and not expired has: 410 when it is
+ * expired, else as api_fail_jobs(). */
+void api_fail_result(
+    struct http_request *request, struct api *api, const char *job, const struct pf_error *error);
 
 /* Answers a failure of the job service. */
 void api_fail_jobs(struct http_request *request, struct api *api, const struct pf_error *error);

@@ -27,6 +27,10 @@ void edit_jobs_finish(struct edit_jobs *jobs, int is_over)
 enum problem_kind edit_problem_of_job(const struct job *job, const char **ret_message)
 {
     *ret_message = job->error.message;
+    if (job_is_expired(job) && job->status == JOB_SUCCEEDED) {
+        *ret_message = "the result has expired";
+        return PROBLEM_EXPIRED;
+    }
     if (job->status == JOB_CANCELLED) {
         *ret_message = "the job was cancelled";
         return PROBLEM_CONFLICT;
@@ -93,7 +97,7 @@ static enum pf_status put_image(
 static int check_job(struct http_request *request, const struct job *job)
 {
     const char *message;
-    if (job->status == JOB_SUCCEEDED)
+    if (job->status == JOB_SUCCEEDED && !job_is_expired(job))
         return 1;
     if (!job_is_terminal(job)) {
         http_add_header(request, "Retry-After", "10");

@@ -25,6 +25,17 @@ void api_fail_jobs(struct http_request *request, struct api *api, const struct p
     http_fail_error(request, NULL, error);
 }
 
+void api_fail_result(
+    struct http_request *request, struct api *api, const char *id, const struct pf_error *error)
+{
+    AUTO_JOB struct job *job = NULL;
+    if (error->status == PF_NOT_FOUND &&
+        jobs_get(api->jobs, http_owner(request), id, &job, NULL) == PF_OK && job_is_expired(job))
+        http_fail(request, PROBLEM_EXPIRED, NULL, "the result of job %s has expired", id);
+    else
+        api_fail_jobs(request, api, error);
+}
+
 int api_read_include(struct http_request *request, int *ret_include_image)
 {
     struct pf_error err = PF_ERROR_INIT;
@@ -107,7 +118,7 @@ void api_respond_job(struct http_request *request, struct api *api, int status,
     struct buffer body = BUFFER_INIT;
     if (api_put_job(&body, api, job, include_image, &err) != PF_OK) {
         buffer_finish(&body);
-        api_fail_jobs(request, api, &err);
+        api_fail_result(request, api, job->id, &err);
         return;
     }
     http_add_header(request, "Cache-Control", "no-store");
@@ -230,9 +241,9 @@ void handle_get_result(struct http_request *request, void *context)
     }
     int fd = -1;
     AUTO_JOB struct job *job = NULL;
-    if (jobs_open_result(api->jobs, http_owner(request), http_path_param(request, "id"), &fd, &job,
-            &err) != PF_OK) {
-        api_fail_jobs(request, api, &err);
+    const char *id = http_path_param(request, "id");
+    if (jobs_open_result(api->jobs, http_owner(request), id, &fd, &job, &err) != PF_OK) {
+        api_fail_result(request, api, id, &err);
         return;
     }
     char type[32], disposition[96];

@@ -88,6 +88,11 @@ int job_is_terminal(const struct job *job)
     return job->status >= JOB_SUCCEEDED;
 }
 
+int job_is_expired(const struct job *job)
+{
+    return job_is_terminal(job) && !job->image_blob[0];
+}
+
 int job_wants_auxiliary(const struct job *job)
 {
     int is_given = job->auxiliary_prompt && *job->auxiliary_prompt;
@@ -210,7 +215,7 @@ static void put_timings(struct buffer *out, const struct job_timings *timings)
 static void put_result(struct buffer *out, const struct job *job, const struct job_view *view)
 {
     put_name(out, "result");
-    if (job->status != JOB_SUCCEEDED) {
+    if (job->status != JOB_SUCCEEDED || job_is_expired(job)) {
         buffer_put_text(out, "null");
         return;
     }
@@ -282,6 +287,7 @@ void job_put_json(struct buffer *out, const struct job *job, const struct job_vi
     put_time(out, "started_at", job->started_ms);
     put_time(out, "finished_at", job->finished_ms);
     put_time(out, "expires_at", job->expires_ms);
+    put_raw(out, "expired", job_is_expired(job) ? "true" : "false");
     put_result(out, job, view);
     put_error(out, job);
     put_raw(out, "metadata", job->metadata);

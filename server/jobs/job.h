@@ -64,7 +64,7 @@ struct job {
     int64_t created_ms;  /* Unix time */
     int64_t started_ms;  /* latest start; 0 never */
     int64_t finished_ms; /* 0 not yet */
-    int64_t expires_ms;  /* when blobs and row go; 0 while not finished */
+    int64_t expires_ms;  /* when the blobs go, then the row; 0 while not finished */
 
     char image_blob[ID_SIZE];  /* input; "" once removed */
     char mask_blob[ID_SIZE];   /* "" when none was given */
@@ -96,6 +96,9 @@ void job_unref(struct job *job); /* takes NULL */
 void job_cleanup(struct job **job);
 
 int job_is_terminal(const struct job *job);
+
+/* Ended, and its input and result are removed; the job itself is still known for a while. */
+int job_is_expired(const struct job *job);
 
 /* Queued, and must not run before a vision-language model was asked: auxiliary "auto", no prompt
  * given, nothing asked yet. What was asked, or why it goes without, is in auxiliary_log. */

@@ -32,13 +32,14 @@ struct jobs_options {
     int64_t max_queued_batch;     /* jobs of priority batch */
     int64_t max_queued_per_owner; /* 0: no bound of its own */
     int64_t max_attempts;
-    int64_t result_ttl_ms;      /* kept after the end */
+    int64_t result_ttl_ms;      /* input and result are kept after the end */
+    int64_t expired_ttl_ms;     /* the job itself after these */
     int64_t idempotency_ttl_ms; /* an Idempotency-Key is remembered at least this long */
     int64_t ageing_ms;          /* a batch job that waited longer may pass interactive ones */
     int64_t idle_channels_max;  /* finished jobs whose steps can still be replayed */
 };
 
-/* The documented defaults: 256, 4096, 0, 3, 1 h, 24 h, 60 s, 256. data_dir stays NULL. */
+/* The documented defaults: 256, 4096, 0, 3, 1 h, 24 h, 24 h, 60 s, 256. data_dir stays NULL. */
 void jobs_options_init(struct jobs_options *options);
 
 /* Opens the store and recovers: queued jobs stay queued, running ones are queued again (failed when
@@ -78,7 +79,8 @@ struct jobs_spec {
 PF_MUST_CHECK enum pf_status jobs_submit(struct jobs *jobs, const struct jobs_spec *spec,
     struct job **ret_job, int *ret_replayed, struct pf_error *err);
 
-/* *ret_job is a reference of the caller. PF_NOT_FOUND: never there, somebody else's, or expired. */
+/* *ret_job is a reference of the caller. PF_NOT_FOUND: never there, somebody else's, or forgotten.
+ */
 PF_MUST_CHECK enum pf_status jobs_get(struct jobs *jobs, const char *owner, const char *id,
     struct job **ret_job, struct pf_error *err);
 
@@ -115,7 +117,7 @@ PF_MUST_CHECK enum pf_status jobs_remove(
     struct jobs *jobs, const char *owner, const char *id, struct pf_error *err);
 
 /* Opens the result image; *ret_fd and *ret_job (may be NULL) are the caller's. PF_CONFLICT: not
- * succeeded; PF_NOT_FOUND. The ETag is job->result_blob. */
+ * succeeded; PF_NOT_FOUND: no such job, or job_is_expired(). The ETag is job->result_blob. */
 PF_MUST_CHECK enum pf_status jobs_open_result(struct jobs *jobs, const char *owner, const char *id,
     int *ret_fd, struct job **ret_job, struct pf_error *err);
 

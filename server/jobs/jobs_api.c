@@ -297,15 +297,18 @@ static enum pf_status add_expired(void *context, struct job *job, struct pf_erro
     return PF_OK;
 }
 
-/* First the blobs go, then, when its idempotency key may be forgotten as well, the row: the job can
- * be told apart from one that never was. The row changes before the files do: what is removed is no
- * longer referred to, also after a crash in between. */
+/* First the blobs go, then, when nobody needs to be told so and its idempotency key may be
+ * forgotten as well, the row: the job can be told apart from one that never was. The row changes
+ * before the files do: what is removed is no longer referred to, also after a crash in between. */
 static enum pf_status expire_job(
     struct jobs *jobs, const struct job *job, int64_t now_ms, struct pf_error *err)
 {
     const struct store_ops *ops = jobs->store->ops;
-    int64_t row_expires_ms = job->created_ms + jobs->options.idempotency_ttl_ms;
-    if (row_expires_ms <= now_ms) {
+    int64_t row_expires_ms = job->expires_ms + jobs->options.expired_ttl_ms;
+    int64_t key_expires_ms = job->created_ms + jobs->options.idempotency_ttl_ms;
+    if (row_expires_ms < key_expires_ms)
+        row_expires_ms = key_expires_ms;
+    if (job_is_expired(job) || row_expires_ms <= now_ms) {
         enum pf_status status = ops->remove(jobs->store, job->id, NULL);
         if (status != PF_OK && status != PF_NOT_FOUND)
             return pf_fail(err, status, "can't remove the expired job %s", job->id);

@@ -24,6 +24,7 @@ void jobs_options_init(struct jobs_options *options)
         .max_queued_per_owner = 0,
         .max_attempts = 3,
         .result_ttl_ms = INT64_C(3600000),
+        .expired_ttl_ms = INT64_C(24) * 3600000,
         .idempotency_ttl_ms = INT64_C(24) * 3600000,
         .ageing_ms = 60000,
         .idle_channels_max = 256,
@@ -49,6 +50,7 @@ static enum pf_status check_options(const struct jobs_options *options, struct p
     PF_TRY(check_option("max_queued_per_owner", options->max_queued_per_owner, 0, 1000000, err));
     PF_TRY(check_option("max_attempts", options->max_attempts, 1, 100, err));
     PF_TRY(check_option("result_ttl_ms", options->result_ttl_ms, 0, year_ms, err));
+    PF_TRY(check_option("expired_ttl_ms", options->expired_ttl_ms, 0, year_ms, err));
     PF_TRY(check_option("idempotency_ttl_ms", options->idempotency_ttl_ms, 0, year_ms, err));
     PF_TRY(check_option("ageing_ms", options->ageing_ms, 0, year_ms, err));
     return check_option("idle_channels_max", options->idle_channels_max, 0, 1000000, err);

@@ -70,6 +70,7 @@ static void test_defaults(void **state)
     assert_int_equal(config.dtype, CONFIG_DTYPE_AUTO);
     assert_int_equal(config.max_batch, 4);
     assert_int_equal(config.result_ttl_ms, 24 * 3600 * 1000);
+    assert_int_equal(config.expired_ttl_ms, 24 * 3600 * 1000);
     assert_int_equal(config.max_body_bytes, 32 << 20);
     assert_int_equal(config.log_level, CONFIG_LOG_INFO);
     const char *data_dir = geteuid() == 0 ? "/var/lib/promptfix" : "/state/promptfix";

@@ -163,6 +163,45 @@ test('jobs', async () => {
     assert.equal((await ask(method, `/v1/jobs/${job.id}${path}`)).status, 404);
 });
 
+test('expired', async () => {
+  const kept = service;
+  service = await Service.start({ args: ['--result-ttl', '1s'] });
+  try {
+    const job = { body: form({ steps: 1 }), headers: { prefer: 'wait=30', 'idempotency-key': 'job' } };
+    const edit = { body: form({ instruction: undefined, prompt: 'x', steps: 1 }), headers: { 'idempotency-key': 'edit' } };
+    const { id } = await (await ask('POST', '/v1/jobs', job)).json();
+    await ask('POST', '/v1/images/edits', edit);
+    const [edited] = (await (await ask('GET', '/v1/jobs?limit=1')).json()).data;
+    await service.until(edited.id, (now) => now.expired);
+    const expired = await (await ask('GET', `/v1/jobs/${id}`)).json();
+    assert.equal(expired.expired, true);
+    assert.equal(expired.status, 'succeeded');
+    assert.equal(expired.result, null);
+    assert.ok(Date.parse(expired.expires_at) - Date.parse(expired.finished_at) >= 24 * 3600 * 1000);
+    const again = await (await ask('POST', '/v1/jobs', job)).json();
+    assert.equal(again.id, id);
+    const [snapshot] = await collect(await ask('GET', `/v1/jobs/${id}/events`));
+    check(snapshot.data, 'snapshot', 'components', 'schemas', 'StateEvent');
+    assert.equal(snapshot.data.expired, true);
+    for (const [method, target, init] of [['GET', `/v1/jobs/${id}/result`], ['GET', `/v1/jobs/${id}?include=image`],
+      ['GET', `/v1/jobs/${id}/events?include=image`], ['POST', '/v1/jobs?include=image', job], ['POST', '/v1/images/edits', edit]]) {
+      const gone = await ask(method, target, init);
+      assert.equal(gone.status, 410, `${method} ${target}`);
+      assert.equal((await gone.json()).error.code, 'expired');
+    }
+    edit.body.set('response_format', 'url');
+    assert.equal((await ask('POST', '/v1/images/edits', edit)).status, 410);
+    edit.body.set('response_format', 'b64_json');
+    edit.body.set('stream', 'true');
+    const [error] = await collect(await ask('POST', '/v1/images/edits', edit));
+    assert.equal(error.event, 'error');
+    assert.equal(error.data.status, 410);
+  } finally {
+    await service.stop();
+    service = kept;
+  }
+});
+
 test('images', async () => {
   const edit = (fields, image) => {
     const data = form({ instruction: undefined, prompt: 'x', steps: 3, ...fields }, image);

@@ -96,6 +96,7 @@ static void test_succeeded(void **state)
     job->metadata = strdup("{\"a\":[1,{\"b\":null}]}");
     job->timings = (struct job_timings){1, 2, 3, 4, 5};
     job->finished_ms = job->created_ms;
+    strcpy(job->image_blob, "fedcba9876543210fedcba9876543210");
     strcpy(job->result.format, "webp");
     job->result.width = 640;
     job->result.bytes = INT64_C(5000000000);
@@ -121,6 +122,12 @@ static void test_succeeded(void **state)
     json_decref(json);
     json = to_json(job, NULL);
     assert_at(json, "result.images.0.b64_json", "(absent)");
+    assert_at(json, "expired", "false");
+    json_decref(json);
+    job->image_blob[0] = '\0';
+    json = to_json(job, NULL);
+    assert_at(json, "expired", "true");
+    assert_at(json, "result", "null");
     json_decref(json);
     job_unref(job);
 }

@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "tests/server/jobs/service.h"
 
-
 /* ---- lists, expiry, views ---- */
 
 static void test_list(void **state)
@@ -77,10 +76,23 @@ static void test_expiry(void **state)
     assert_int_equal(removed, 0);
     assert_events(f, id, 0, "3 succeeded, end");
 
+    /* The row goes with the longer of the two times. */
     options.idempotency_ttl_ms = 0;
     reopen(f, &options);
     if (f->in_memory)
         return;
+    struct job *kept = NULL;
+    take(f, open);
+    finish(f, open, 1);
+    assert_ok(jobs_clean(f->jobs, &removed, &f->err), &f->err);
+    assert_int_equal(removed, 1);
+    assert_ok(jobs_get(f->jobs, NULL, open, &kept, &f->err), &f->err);
+    assert_true(job_is_expired(kept));
+    assert_int_equal(kept->expires_ms, kept->finished_ms + options.expired_ttl_ms);
+    job_unref(kept);
+    options.expired_ttl_ms = 0;
+    reopen(f, &options);
+    submit_text(f, "x", open);
     take(f, open);
     finish(f, open, 1);
     assert_ok(jobs_clean(f->jobs, &removed, &f->err), &f->err);
