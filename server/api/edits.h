@@ -23,6 +23,9 @@ void edit_jobs_finish(struct edit_jobs *jobs, int is_over);
 /* OpenAI's kind of error for a job that failed or was cancelled: an HTTP problem and its text. */
 enum problem_kind edit_problem_of_job(const struct job *job, const char **ret_message);
 
+/* Answers when all have ended; takes `jobs`, also on failure. */
+void edit_respond_whole(struct http_request *request, struct edit_jobs *jobs, int wants_url);
+
 /* Answers with the stream of one job; takes `jobs`, also on failure. */
 void edit_respond_stream(struct http_request *request, struct edit_jobs *jobs);
 

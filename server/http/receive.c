@@ -201,6 +201,7 @@ int request_begin(struct http_request *request, const char *method, const char *
     if (method_size >= sizeof request->method)
         method_size = sizeof request->method - 1; /* no route has so long a one */
     memcpy(request->method, method, method_size);
+    request->is_chunkable = strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
 
     if (check_framing(request, version, &size, &err) != PF_OK) {
         http_fail_error(request, NULL, &err);

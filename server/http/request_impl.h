@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "server/http/executor.h"
+#include "server/http/late_body.h"
 #include "server/http/peers.h"
 #include "server/http/query.h"
 #include "server/http/request.h"
@@ -60,6 +61,7 @@ struct http_request {
     int status; /* 0: not answered yet */
     struct MHD_Response *response;
     int must_close;
+    int is_chunkable; /* the client knows chunked bodies: HTTP/1.1 */
     struct {
         char *name, *value;
     } headers[HTTP_HEADERS_MAX];
@@ -104,8 +106,11 @@ enum MHD_Result request_dispatch(struct http_request *request);
 enum MHD_Result request_continue(struct http_request *request);
 enum MHD_Result request_queue_answer(struct http_request *request);
 
-/* sse.c: the response that pulls; NULL when out of memory (the source is closed then). */
+/* sse.c, late_body.c: the responses that pull; NULL when out of memory (the source is closed then).
+ */
 struct MHD_Response *sse_create_response(
     struct http_request *request, const struct sse_source *source);
+struct MHD_Response *late_create_response(
+    struct http_request *request, const struct http_late_body *body);
 
 #endif

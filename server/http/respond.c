@@ -188,6 +188,15 @@ void http_stream(struct http_request *request, const struct sse_source *source)
     set_response(request, MHD_HTTP_OK, response);
 }
 
+void http_respond_late(
+    struct http_request *request, const char *content_type, const struct http_late_body *body)
+{
+    struct MHD_Response *response = late_create_response(request, body);
+    http_add_header(request, "X-Accel-Buffering", "no");
+    set_content_type(response, content_type);
+    set_response(request, MHD_HTTP_OK, response);
+}
+
 struct http_waker *http_waker_create(struct http_request *request)
 {
     struct suspension *suspension = request_suspension(request);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import OpenAI, { toFile } from 'openai';
-import { Service, png, poll } from './service.mjs';
+import { Service, form, png, poll } from './service.mjs';
 
 let service, client;
 before(async () => {
@@ -110,6 +110,53 @@ test('a caller that gives up takes its job with it', async () => {
   const running = await poll(async () => (await (await service.fetch('/v1/jobs?status=running')).json()).data[0]);
   stream.controller.abort();
   assert.equal((await service.until(running.id)).status, 'cancelled');
+});
+
+test('a long edit: spaces while it runs; a late failure is an error, and isn\'t tried again', async () => {
+  const slow = await Service.start({ args: ['--sse-ping', '1s'] });
+  try {
+    const patient = new OpenAI({ baseURL: slow.url + '/v1', apiKey: 'none' });
+    const long = { image: await photo(), steps: 20 };
+    const fields = { instruction: undefined, prompt: 'step-ms=150', steps: 20 };
+    const raw = await slow.fetch('/v1/images/edits', { method: 'POST', body: form(fields, png(12, 8)) });
+    assert.equal(raw.status, 200);
+    assert.equal(raw.headers.get('content-type'), 'application/json');
+    const text = await raw.text();
+    assert.match(text, /^ +\{/);
+    assert.equal(JSON.parse(text).size, '12x8');
+    assert.equal((await patient.images.edit({ ...long, prompt: 'step-ms=150' })).data.length, 1);
+
+    // The status is out when it fails.
+    const count = async () => (await (await slow.fetch('/v1/jobs?limit=200')).json()).data.length;
+    const before = await count();
+    const late = await patient.images.edit({ ...long, prompt: 'step-ms=150 fail@15' }).then(() => assert.fail('was taken'), (error) => error);
+    assert.ok(!(late instanceof OpenAI.APIError), `${late}`);
+    assert.match(`${late} ${late.cause}`, /terminated|closed/);
+    assert.equal(await count(), before + 1);
+    // The same to one who reads what there is: the reason, and no end.
+    const body = '--B\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n' + png().toString('latin1') +
+      '\r\n--B\r\nContent-Disposition: form-data; name="prompt"\r\n\r\nstep-ms=150 fail@15\r\n--B--\r\n';
+    const post = (version) => slow.raw(Buffer.from(`POST /v1/images/edits HTTP/${version}\r\nHost: x\r\n` +
+      `Content-Type: multipart/form-data; boundary=B\r\nContent-Length: ${body.length}\r\n\r\n${body}`, 'latin1'));
+    const cut = await post('1.1');
+    assert.match(cut, /^HTTP\/1\.1 200 /);
+    assert.match(cut, /the script says so/);
+    assert.ok(!cut.includes('\r\n0\r\n'), cut);
+    // HTTP/1.0 can't tell a cut answer from a whole one: its status waits for the end.
+    assert.match(await post('1.0'), /^HTTP\/1\.[01] 400 /);
+    // One that fails in time has its status.
+    await assert.rejects(patient.images.edit({ ...long, prompt: 'fail' }), OpenAI.BadRequestError);
+
+    const controller = new AbortController();
+    const left = await slow.fetch('/v1/images/edits',
+      { method: 'POST', body: form({ ...fields, prompt: 'hold' }), signal: controller.signal });
+    controller.abort();
+    await assert.rejects(left.text());
+    const [job] = (await (await slow.fetch('/v1/jobs?limit=1')).json()).data;
+    assert.equal((await slow.until(job.id)).status, 'cancelled');
+  } finally {
+    await slow.stop();
+  }
 });
 
 test('the SDK retries a full queue when told to', async () => {

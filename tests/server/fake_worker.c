@@ -3,7 +3,7 @@
  * own input image. What goes wrong is written in the instruction, in words anywhere in it:
  *
  *   step-ms=K        each step takes K ms (default: --fake step-ms=K, else 1)
- *   fail             fails for good: code "invalid", field "image"
+ *   fail, fail@N     fails for good, at its start or at step N: code "invalid", field "image"
  *   internal         fails for good: code "internal"
  *   oom, oom-once    fails, out of memory, retryable; the second on the first attempt only
  *   crash@N          dies by a signal at step N; crash-once@N: on the first attempt only
@@ -270,6 +270,10 @@ static int step_run(struct run *run, long long now_ms)
     }
     run->step++;
     run->next_ms = now_ms + run->step_ms;
+    if (find_word(run->instruction, "fail") == run->step) {
+        fail_run(run, "invalid", "the script says so", 0);
+        return 1;
+    }
     misbehave(run);
     send_step(run, now_ms);
     return 0;
@@ -280,7 +284,7 @@ static void begin_run(struct run *run)
     send_job(run, "started", NULL, 0, ",\"load_ms\":0");
     if (find_word(run->instruction, "fds") >= 0)
         list_fds(run);
-    else if (find_word(run->instruction, "fail") >= 0)
+    else if (find_word(run->instruction, "fail") == 0)
         fail_run(run, "invalid", "the script says so", 0);
     else if (find_word(run->instruction, "internal") >= 0)
         fail_run(run, "internal", "a secret path: /etc/shadow", 0);
