@@ -94,7 +94,9 @@ struct config {
     char *data_dir; /* never "" after config_load() */
     char *store;    /* ":memory:"; "": a database in data_dir */
     int64_t max_queued;
-    int64_t max_queued_per_key; /* 0: no limit of its own */
+    int64_t max_queued_batch;
+    int64_t max_queued_per_key;  /* 0: no limit of its own */
+    int64_t max_running_per_key; /* 0: no limit of its own */
     int64_t max_attempts;
     int64_t result_ttl_ms;
     int64_t expired_ttl_ms;

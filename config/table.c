@@ -182,9 +182,17 @@ const struct option_spec config_options[] = {
         .doc = "Where jobs are remembered: ':memory:' forgets them when the server ends. Without it an SQLite "
                "database in the data directory, from which a restarted server goes on."},
     {"max_queued", 0, OPTION_INTEGER, 0, SERVER, AT(max_queued), 1, 1e6, "1000",
-        .group = "Jobs", .doc = "Most jobs that wait; further ones are answered 429 with Retry-After."},
+        .group = "Jobs", .doc = "Most interactive jobs that wait; further ones are answered 429 with Retry-After."},
+    {"max_queued_batch", 0, OPTION_INTEGER, 0, SERVER, AT(max_queued_batch), 1, 1e6, "4096",
+        .group = "Jobs", .doc = "The same for jobs of priority batch, those of batches among them."},
     {"max_queued_per_key", 0, OPTION_INTEGER, 0, SERVER, AT(max_queued_per_key), 0, 1e6, "0",
-        .group = "Jobs", .doc = "Most jobs of one API key that wait. 0 sets no limit of its own."},
+        .group = "Jobs",
+        .doc = "Most jobs of one API key that wait; further ones are answered 429. 0 sets no limit of its own. "
+               "Without keys all callers are one."},
+    {"max_running_per_key", 0, OPTION_INTEGER, 0, SERVER, AT(max_running_per_key), 0, 1e6, "0",
+        .group = "Jobs",
+        .doc = "Most jobs of one API key that run at a time; its next ones wait while those of others run. 0 sets "
+               "no limit of its own. Without keys all callers are one."},
     {"max_attempts", 0, OPTION_INTEGER, 0, SERVER, AT(max_attempts), 1, 100, "3",
         .group = "Jobs", .doc = "A job whose worker died is tried again, this many times in all."},
     {"result_ttl", 0, OPTION_DURATION, 0, SERVER, AT(result_ttl_ms), SECONDS, 365 * DAYS,

@@ -117,7 +117,9 @@ static enum pf_status open_jobs(struct service *service, struct pf_error *err)
     options.data_dir = config->data_dir;
     options.in_memory = strcmp(config->store, ":memory:") == 0;
     options.max_queued = config->max_queued;
+    options.max_queued_batch = config->max_queued_batch;
     options.max_queued_per_owner = config->max_queued_per_key;
+    options.max_running_per_owner = config->max_running_per_key;
     options.max_attempts = config->max_attempts;
     options.result_ttl_ms = config->result_ttl_ms;
     options.expired_ttl_ms = config->expired_ttl_ms;

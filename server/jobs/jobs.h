@@ -26,11 +26,12 @@
 struct jobs;
 
 struct jobs_options {
-    const char *data_dir;         /* made (mode 0700) when absent: jobs.db, spool/ */
-    int in_memory;                /* rows in memory; blobs still go to data_dir/spool */
-    int64_t max_queued;           /* interactive jobs; then jobs_submit() is PF_BUSY */
-    int64_t max_queued_batch;     /* jobs of priority batch */
-    int64_t max_queued_per_owner; /* 0: no bound of its own */
+    const char *data_dir;          /* made (mode 0700) when absent: jobs.db, spool/ */
+    int in_memory;                 /* rows in memory; blobs still go to data_dir/spool */
+    int64_t max_queued;            /* interactive jobs; then jobs_submit() is PF_BUSY */
+    int64_t max_queued_batch;      /* jobs of priority batch */
+    int64_t max_queued_per_owner;  /* 0: no bound of its own */
+    int64_t max_running_per_owner; /* further ones wait; 0: no bound of its own */
     int64_t max_attempts;
     int64_t result_ttl_ms;      /* input and result are kept after the end */
     int64_t expired_ttl_ms;     /* the job itself after these */
@@ -39,7 +40,7 @@ struct jobs_options {
     int64_t idle_channels_max;  /* finished jobs whose steps can still be replayed */
 };
 
-/* The documented defaults: 256, 4096, 0, 3, 1 h, 24 h, 24 h, 60 s, 256. data_dir stays NULL. */
+/* The documented defaults: 256, 4096, 0, 0, 3, 1 h, 24 h, 24 h, 60 s, 256. data_dir stays NULL. */
 void jobs_options_init(struct jobs_options *options);
 
 /* Opens the store and recovers: queued jobs stay queued, running ones are queued again (failed when

@@ -22,6 +22,7 @@ void jobs_options_init(struct jobs_options *options)
         .max_queued = 256,
         .max_queued_batch = 4096,
         .max_queued_per_owner = 0,
+        .max_running_per_owner = 0,
         .max_attempts = 3,
         .result_ttl_ms = INT64_C(3600000),
         .expired_ttl_ms = INT64_C(24) * 3600000,
@@ -48,6 +49,7 @@ static enum pf_status check_options(const struct jobs_options *options, struct p
     PF_TRY(check_option("max_queued", options->max_queued, 1, 1000000, err));
     PF_TRY(check_option("max_queued_batch", options->max_queued_batch, 1, 1000000, err));
     PF_TRY(check_option("max_queued_per_owner", options->max_queued_per_owner, 0, 1000000, err));
+    PF_TRY(check_option("max_running_per_owner", options->max_running_per_owner, 0, 1000000, err));
     PF_TRY(check_option("max_attempts", options->max_attempts, 1, 100, err));
     PF_TRY(check_option("result_ttl_ms", options->result_ttl_ms, 0, year_ms, err));
     PF_TRY(check_option("expired_ttl_ms", options->expired_ttl_ms, 0, year_ms, err));
@@ -260,6 +262,7 @@ enum pf_status jobs_create(
     pthread_mutex_init(&jobs->state_lock, NULL);
     pthread_mutex_init(&jobs->wake_lock, NULL);
     queue_init(&jobs->queue, options->ageing_ms);
+    jobs->queue.max_running = options->max_running_per_owner;
     queue_init(&jobs->questions, options->ageing_ms);
     estimate_init(&jobs->estimate);
     jobs->data_dir = strdup(options->data_dir);

@@ -117,23 +117,34 @@ static enum pf_status check_places(
 static enum pf_status take_places(
     struct jobs *jobs, const struct submission *submission, struct pf_error *err)
 {
+    int64_t count = (int64_t)submission->count;
     pthread_mutex_lock(&jobs->state_lock);
     enum pf_status status = check_places(jobs, submission, err);
+    if (status != PF_OK)
+        jobs->stats.rejected += count;
+    else
+        status = queue_expect(&jobs->queue, submission->specs->owner, count, err);
     if (status == PF_OK) {
-        jobs->arriving[submission->priority] += (int64_t)submission->count;
+        jobs->arriving[submission->priority] += count;
         for (size_t i = 0; i < submission->count; i++)
             submission->jobs[i]->sequence = ++jobs->last_sequence;
-    } else {
-        jobs->stats.rejected += (int64_t)submission->count;
     }
     pthread_mutex_unlock(&jobs->state_lock);
     return status;
 }
 
+/* state_lock is held. */
+static void end_arrival(
+    struct jobs *jobs, enum job_priority priority, const char *owner, int64_t count)
+{
+    jobs->arriving[priority] -= count;
+    (void)!queue_expect(&jobs->queue, owner, -count, NULL);
+}
+
 static void give_places(struct jobs *jobs, const struct submission *submission)
 {
     pthread_mutex_lock(&jobs->state_lock);
-    jobs->arriving[submission->priority] -= (int64_t)submission->count;
+    end_arrival(jobs, submission->priority, submission->specs->owner, (int64_t)submission->count);
     pthread_mutex_unlock(&jobs->state_lock);
 }
 
@@ -219,7 +230,7 @@ static enum pf_status go_live(struct jobs *jobs, struct job *job, struct pf_erro
 {
     enum pf_status status = hub_open_channel(jobs->hub, job->id, 1, err);
     pthread_mutex_lock(&jobs->state_lock);
-    jobs->arriving[job->priority]--;
+    end_arrival(jobs, job->priority, job->owner, 1);
     if (status == PF_OK)
         status = jobs_add_live(jobs, job, NULL, err);
     if (status == PF_OK) {

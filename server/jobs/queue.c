@@ -17,6 +17,7 @@ struct queue_owner {
     int64_t running;
     int64_t served; /* queue->serial when a job of this owner was last started */
     int64_t items;  /* prepared and not released */
+    int64_t expected;
 };
 
 void queue_init(struct queue *queue, int64_t ageing_ms)
@@ -49,7 +50,7 @@ static void forget_idle_owners(struct queue *queue)
         return;
     for (struct queue_owner **link = &queue->owners; *link;) {
         struct queue_owner *owner = *link;
-        if (owner->items > 0) {
+        if (owner->items > 0 || owner->expected > 0) {
             link = &owner->next;
             continue;
         }
@@ -59,20 +60,39 @@ static void forget_idle_owners(struct queue *queue)
     }
 }
 
-enum pf_status queue_prepare(
-    struct queue *queue, struct queue_item *item, const struct job *job, struct pf_error *err)
+static enum pf_status get_owner(
+    struct queue *queue, const char *id, struct queue_owner **ret_owner, struct pf_error *err)
 {
-    struct queue_owner *owner = find_owner(queue, job->owner);
+    struct queue_owner *owner = find_owner(queue, id);
     if (!owner) {
         forget_idle_owners(queue);
         owner = calloc(1, sizeof *owner);
         if (!owner)
             return pf_fail(err, PF_NOMEM, "no memory for the queue of an owner");
-        memcpy(owner->id, job->owner, sizeof owner->id);
+        strncpy(owner->id, id, sizeof owner->id - 1);
         owner->next = queue->owners;
         queue->owners = owner;
         queue->owner_count++;
     }
+    *ret_owner = owner;
+    return PF_OK;
+}
+
+enum pf_status queue_expect(
+    struct queue *queue, const char *id, int64_t count, struct pf_error *err)
+{
+    struct queue_owner *owner;
+    PF_TRY(get_owner(queue, id, &owner, err));
+    owner->expected += count;
+    assert(owner->expected >= 0);
+    return PF_OK;
+}
+
+enum pf_status queue_prepare(
+    struct queue *queue, struct queue_item *item, const struct job *job, struct pf_error *err)
+{
+    struct queue_owner *owner;
+    PF_TRY(get_owner(queue, job->owner, &owner, err));
     owner->items++;
     *item = (struct queue_item){.owner = owner,
         .priority = job->priority,
@@ -120,10 +140,13 @@ static int goes_before(
     return a->lists[priority].oldest->sequence < b->lists[priority].oldest->sequence;
 }
 
-/* An owner's oldest job of a class that isn't held. Those held are asked about in the same order as
- * they would run, so they are seldom the oldest. */
-static struct queue_item *first_ready(const struct queue_owner *owner, enum job_priority priority)
+/* An owner's oldest job of a class that isn't held, if the owner may run one more. Those held are
+ * asked about in the same order as they would run, so they are seldom the oldest. */
+static struct queue_item *first_ready(
+    const struct queue *queue, const struct queue_owner *owner, enum job_priority priority)
 {
+    if (queue->max_running > 0 && owner->running >= queue->max_running)
+        return NULL;
     struct queue_item *item = owner->lists[priority].oldest;
     while (item && item->is_held)
         item = item->after;
@@ -136,12 +159,12 @@ static struct queue_item *pick_class(
 {
     const struct queue_owner *best = NULL;
     for (const struct queue_owner *owner = queue->owners; owner; owner = owner->next) {
-        const struct queue_item *oldest = first_ready(owner, priority);
+        const struct queue_item *oldest = first_ready(queue, owner, priority);
         if (oldest && oldest->created_ms <= created_max_ms &&
             (!best || goes_before(owner, best, priority)))
             best = owner;
     }
-    return best ? first_ready(best, priority) : NULL;
+    return best ? first_ready(queue, best, priority) : NULL;
 }
 
 struct queue_item *queue_pick(struct queue *queue, int64_t now_ms)
@@ -203,7 +226,9 @@ int64_t queue_position(const struct queue *queue, const struct queue_item *item)
 int64_t queue_count_owner(const struct queue *queue, const char *id)
 {
     const struct queue_owner *owner = find_owner(queue, id);
-    return owner ? owner->lists[JOB_INTERACTIVE].count + owner->lists[JOB_BATCH].count : 0;
+    return owner ? owner->lists[JOB_INTERACTIVE].count + owner->lists[JOB_BATCH].count +
+                       owner->expected
+                 : 0;
 }
 
 int64_t queue_oldest_ms(const struct queue *queue)

@@ -64,6 +64,32 @@ test('keys: who has none is told so; a key sees only its own jobs; reloading', a
   });
 });
 
+test('limits of one key', async () => {
+  const file = path.join(folder(), 'keys');
+  fs.writeFileSync(file, `alice ${hash('key-a')}\nbob ${hash('key-b')}\n`);
+  await withService({ args: ['--keys-file', file, '--max-running-per-key', '1', '--max-queued-per-key', '3', '--drain-deadline', '0'] }, async (service) => {
+    const post = (key, fields) => service.fetch('/v1/jobs', { method: 'POST', headers: bearer(key), body: form(fields) });
+    const list = async (key, status) =>
+      (await (await service.fetch(`/v1/jobs?status=${status}`, { headers: bearer(key) })).json()).data;
+    const first = await (await post('key-a', { instruction: 'hold' })).json();
+    await poll(async () => (await list('key-a', 'running')).length === 1);
+    // All at once: the places of those still being written are taken too.
+    const answers = await Promise.all(Array.from({ length: 20 }, () => post('key-a', { instruction: 'hold' })));
+    assert.equal(answers.filter((answer) => answer.status === 202).length, 3);
+    const refused = answers.filter((answer) => answer.status === 429);
+    assert.equal(refused.length, 17);
+    assert.match((await refused[0].json()).detail, /this key may have 3 jobs queued/);
+    assert.ok(refused[0].headers.get('retry-after'));
+    // Alice's wait, though the worker has room, which is bob's.
+    const bobs = await (await post('key-b', { steps: 2 })).json();
+    await poll(async () => (await list('key-b', 'succeeded')).some((job) => job.id === bobs.id));
+    assert.equal((await list('key-a', 'running')).length, 1);
+    assert.equal((await list('key-a', 'queued')).length, 3);
+    await service.fetch(first.urls.cancel, { method: 'POST', headers: bearer('key-a') });
+    await poll(async () => (await list('key-a', 'running')).length === 1 && (await list('key-a', 'queued')).length === 2);
+  });
+});
+
 test('key files with mistakes', async () => {
   const file = path.join(folder(), 'keys');
   for (const [text, part] of [['', 'none'], ['# only\n', 'none'], ['alice\n', 'line 1'], ['\nalice 12\n', 'line 2'],
@@ -85,7 +111,7 @@ test('a public address needs keys, or to be told', async () => {
 test('a limit for each key', async () => {
   const file = path.join(folder(), 'keys');
   fs.writeFileSync(file, `alice ${hash('a')}\nbob ${hash('b')}\n`);
-  await withService({ args: ['--keys-file', file, '--max-queued-per-key', '1', '--max-runs', '1'] }, async (service) => {
+  await withService({ args: ['--keys-file', file, '--max-queued-per-key', '1', '--max-runs', '1', '--drain-deadline', '0'] }, async (service) => {
     const post = (key) => service.post({ instruction: 'hold' }, { headers: bearer(key) });
     await post('a');
     await poll(async () => (await (await service.fetch('/v1/jobs?status=running', { headers: bearer('a') })).json()).data.length === 1);

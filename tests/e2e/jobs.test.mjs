@@ -163,7 +163,7 @@ test('models and capabilities', async () => {
 });
 
 test('a full queue is a 429 that says when to come back', async () => {
-  const small = await Service.start({ args: ['--max-queued', '3', '--max-runs', '1'] });
+  const small = await Service.start({ args: ['--max-queued', '3', '--max-queued-batch', '2', '--max-runs', '1', '--drain-deadline', '0'] });
   try {
     await small.submit({ instruction: 'hold' });
     await poll(async () => (await (await small.fetch('/v1/jobs?status=running')).json()).data.length === 1);
@@ -174,6 +174,11 @@ test('a full queue is a 429 that says when to come back', async () => {
     assert.equal((await refused.json()).error.code, 'queue_full');
     const queued = await (await small.fetch('/v1/jobs?status=queued')).json();
     assert.deepEqual(queued.data.map((job) => job.queue_position), [3, 2, 1]);
+    // Batch jobs have places of their own.
+    for (let i = 0; i < 2; i++) await small.submit({ instruction: 'hold', priority: 'batch' });
+    const full = await small.post({ priority: 'batch' });
+    assert.equal(full.status, 429);
+    assert.match((await full.json()).detail, /2 of 2 jobs/);
   } finally {
     await small.stop();
   }

@@ -184,6 +184,36 @@ static void test_counts(void **state)
     assert_int_equal(queue_oldest_ms(&f->queue), 1);
 }
 
+static void test_max_running(void **state)
+{
+    struct fixture *f = *state;
+    f->queue.max_running = 2;
+    put(f, "ABCDe", "x");
+    assert_order(f, 0, 1, "AB-"); /* its third one waits though nobody else is there */
+    put(f, "Pq", "y");
+    assert_order(f, 0, 1, "Pq-"); /* others run past it, batch jobs too */
+    assert_int_equal(queue_position(&f->queue, &f->items[2]), 1);
+    queue_stop(&f->queue, &f->items[0]);
+    assert_order(f, 0, 1, "C-");
+    queue_stop(&f->queue, &f->items[1]);
+    queue_stop(&f->queue, &f->items[2]);
+    assert_order(f, 0, 1, "De-");
+}
+
+static void test_expected_ones_count(void **state)
+{
+    struct fixture *f = *state;
+    put(f, "A", "x");
+    assert_int_equal(queue_expect(&f->queue, "x", 3, NULL), PF_OK);
+    assert_int_equal(queue_expect(&f->queue, "y", 1, NULL), PF_OK);
+    assert_int_equal(queue_count_owner(&f->queue, "x"), 4);
+    assert_int_equal(queue_count_owner(&f->queue, "y"), 1);
+    assert_int_equal(queue_expect(&f->queue, "x", -3, NULL), PF_OK);
+    assert_int_equal(queue_expect(&f->queue, "y", -1, NULL), PF_OK);
+    assert_int_equal(queue_count_owner(&f->queue, "x"), 1);
+    assert_int_equal(queue_count_owner(&f->queue, "y"), 0);
+}
+
 static void test_idle_owners_are_forgotten(void **state)
 {
     struct fixture *f = *state;
@@ -212,6 +242,8 @@ int main(void)
         TEST(test_remove),
         TEST(test_positions_are_the_order),
         TEST(test_counts),
+        TEST(test_max_running),
+        TEST(test_expected_ones_count),
         TEST(test_idle_owners_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
