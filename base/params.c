@@ -67,6 +67,10 @@ const struct param_field params_fields[] = {
     INTEGER(output_quality, 1, 100, 90, "Quality of a jpeg or webp result; png is lossless."),
     INTEGER(previews, 0, 10, 0,
         "Preview images sent while sampling, spread evenly over the steps; 0 sends none."),
+    INTEGER(previews_decoded, 0, 10, 0,
+        "How many of the last previews are decoded like the result, which takes its time each, "
+        "instead "
+        "of being estimated; at most as many as there are previews."),
 };
 const size_t params_field_count = COUNT_OF(params_fields);
 

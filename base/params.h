@@ -29,6 +29,7 @@ struct params {
     int64_t output_format;    /* enum image_format */
     int64_t output_quality;   /* 1 … 100, jpeg and webp */
     int64_t previews;         /* preview events, spread over the steps */
+    int64_t previews_decoded; /* so many of the last ones by the decoder; at most `previews` */
     uint64_t set;             /* bit i: params_fields[i] was given by the caller, not a default */
 };
 

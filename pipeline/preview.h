@@ -8,7 +8,10 @@
 
 #include "pipeline/image/image.h"
 
-enum { PREVIEW_CHANNELS_MAX = 16 };
+enum {
+    PREVIEW_CHANNELS_MAX = 16,
+    PREVIEW_SIDE_MAX = 512, /* pixels of a decoded preview's longer side */
+};
 
 struct preview {
     int channels;                            /* of the latent */

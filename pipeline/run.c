@@ -57,6 +57,9 @@ static enum pf_status check_request(const struct run_request *request, const str
         return pf_fail(err, PF_INVALID, "guidance_region: 'mask' needs a mask");
     if (params->guidance_region == GUIDANCE_REGION_NONE && request->mask)
         return pf_fail(err, PF_INVALID, "mask: given, but guidance_region is 'none'");
+    if (params->previews_decoded > params->previews)
+        return pf_fail(err, PF_INVALID, "previews_decoded: %lld of %lld previews",
+            (long long)params->previews_decoded, (long long)params->previews);
     if (request->auxiliary_prompt && *request->auxiliary_prompt && !pipeline->sizes.unet.has_extra)
         return pf_fail(err, PF_INVALID, "auxiliary_prompt: the model '%s' has no auxiliary context",
             pipeline->name);
@@ -320,7 +323,17 @@ int run_preview_due(const struct run *run)
     return step * previews / steps > (step - 1) * previews / steps;
 }
 
-enum pf_status run_preview(const struct run *run, struct image *ret_image, struct pf_error *err)
+/* With more previews than steps every step has one. */
+static int is_preview_decoded(const struct run *run)
+{
+    int64_t previews = run->params.previews, steps = run->params.steps;
+    int64_t step = run->progress.step;
+    int64_t left = previews < steps ? previews - step * previews / steps : steps - step;
+    return left < run->params.previews_decoded;
+}
+
+static enum pf_status preview_estimated(
+    const struct run *run, struct image *ret_image, struct pf_error *err)
 {
     SCOPE(s, err);
     tensor latent = op_mul_scalar(&s, run->x0, 1.0 / VAE_SCALE_FACTOR);
@@ -344,20 +357,51 @@ enum pf_status run_preview(const struct run *run, struct image *ret_image, struc
     return status;
 }
 
-/* The last latent through the (possibly trained) decoder, as planes in [0,1] at the model's size.
+/* A latent [1,z,h,w] through the (possibly trained) decoder, as planes in [0,1] at the model's
+ * size.
  */
 static enum pf_status decode(
-    struct run *run, float *ret_planes, int64_t count, struct pf_error *err)
+    const struct run *run, tensor latent, float *ret_planes, int64_t count, struct pf_error *err)
 {
     SCOPE(s, err);
     struct vae_lora trained;
     const struct vae_lora *lora = run_guidance_lora(&run->highfreq, &trained) ? &trained : NULL;
     tensor pixels =
-        vae_decode(run->pipeline->vae, &s, run->z, run->skips.count ? &run->skips : NULL, lora);
+        vae_decode(run->pipeline->vae, &s, latent, run->skips.count ? &run->skips : NULL, lora);
     if (scope_ok(&s) && !op_is_finite(&s, pixels))
         pf_fail(err, PF_INTERNAL, "the decoder gave values that are not finite");
     tensor unit = op_mul_scalar(&s, op_add_scalar(&s, op_to_type(&s, pixels, TENSOR_F32), 1), 0.5);
     return tensor_to_f32(op_clamp(&s, unit, 0, 1), ret_planes, count, err);
+}
+
+static int shrink(int side, int longer)
+{
+    int64_t scaled = longer > PREVIEW_SIDE_MAX ? (int64_t)side * PREVIEW_SIDE_MAX / longer : side;
+    return scaled > 0 ? (int)scaled : 1;
+}
+
+static enum pf_status preview_decoded(
+    const struct run *run, struct image *ret_image, struct pf_error *err)
+{
+    struct image_fit fit = run->fit;
+    int64_t count = 3 * (int64_t)fit.padded_width * fit.padded_height;
+    int longer = fit.scaled_width > fit.scaled_height ? fit.scaled_width : fit.scaled_height;
+    AUTO_FREE float *planes = malloc((size_t)count * sizeof *planes);
+    if (!planes)
+        return pf_fail(err, PF_NOMEM, "a preview of %lld values", (long long)count);
+    PF_TRY(decode(run, run->x0, planes, count, err));
+    fit.width = shrink(fit.scaled_width, longer);
+    fit.height = shrink(fit.scaled_height, longer);
+    struct image image = {fit.width, fit.height, NULL, NULL};
+    PF_TRY(image_fit_undo(&fit, planes, 3, &image.rgb, err));
+    *ret_image = image;
+    return PF_OK;
+}
+
+enum pf_status run_preview(const struct run *run, struct image *ret_image, struct pf_error *err)
+{
+    return is_preview_decoded(run) ? preview_decoded(run, ret_image, err)
+                                   : preview_estimated(run, ret_image, err);
 }
 
 enum pf_status run_finish(struct run *run, struct image *ret_image, struct pf_error *err)
@@ -367,7 +411,7 @@ enum pf_status run_finish(struct run *run, struct image *ret_image, struct pf_er
     AUTO_FREE float *planes = malloc((size_t)count * sizeof *planes);
     if (!planes)
         return pf_fail(err, PF_NOMEM, "a picture of %lld values", (long long)count);
-    PF_TRY(decode(run, planes, count, err));
+    PF_TRY(decode(run, run->z, planes, count, err));
     struct image image = {run->fit.width, run->fit.height, NULL, NULL};
     PF_TRY(image_fit_undo(&run->fit, planes, 3, &image.rgb, err));
     image.alpha = run->alpha;

@@ -69,8 +69,9 @@ PF_MUST_CHECK enum pf_status run_feed(struct run *run, tensor output, struct pf_
 /* Whether `previews` asks for a picture after the step just fed. */
 int run_preview_due(const struct run *run);
 
-/* The current estimate as a small picture (one pixel a latent cell, cropped as the result will be).
- */
+/* The current estimate as a small picture, cropped as the result will be: one pixel a latent cell;
+ * or among the last `previews_decoded` ones decoded as the result will be, at most PREVIEW_SIDE_MAX
+ * pixels long, for the price of a run_finish(). */
 PF_MUST_CHECK enum pf_status run_preview(
     const struct run *run, struct image *ret_image, struct pf_error *err);
 

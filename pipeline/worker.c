@@ -298,8 +298,11 @@ static void report(struct worker *worker, struct worker_job *job, const struct p
         return;
     }
     worker_send_step(worker, job);
-    if (run_preview_due(job->run))
+    if (run_preview_due(job->run)) {
+        worker->busy = job; /* decoding takes a while */
         worker_send_preview(worker, job);
+        worker->busy = NULL;
+    }
     if (run_done(job->run))
         finish_job(worker, job);
 }

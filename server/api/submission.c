@@ -254,6 +254,10 @@ enum pf_status submission_end(struct submission *submission, struct submission_f
             "mask has %dx%d pixels, the image %dx%d: they must be equal", mask->width, mask->height,
             image->width, image->height);
     params_apply_defaults(&spec->params, &submission->model->defaults);
+    if (spec->params.previews_decoded > spec->params.previews)
+        return submission_fail(failure, PROBLEM_INVALID, "previews_decoded",
+            "previews_decoded is %lld, at most the number of previews (%lld)",
+            (long long)spec->params.previews_decoded, (long long)spec->params.previews);
     return PF_OK;
 }
 

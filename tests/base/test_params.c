@@ -212,7 +212,7 @@ static void test_json_reads_back(void **state)
         "{\"steps\":20,\"seed\":2024,\"text_scale\":6.5,\"image_scale\":1.25,"
         "\"sampler\":\"euler_ancestral\",\"guidance\":\"decoder\",\"guidance_region\":\"none\","
         "\"guidance_rate\":0,\"guidance_updates\":1,\"resolution\":640,\"output_format\":\"png\","
-        "\"output_quality\":90,\"previews\":0}");
+        "\"output_quality\":90,\"previews\":0,\"previews_decoded\":0}");
     params.seed = 9007199254740991;
     params.text_scale = 0.1 + 0.2;
     params.guidance_rate = 1e-7;

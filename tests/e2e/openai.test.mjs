@@ -77,6 +77,7 @@ test('errors have the SDK\'s types, codes and params', async () => {
   await refused({ n: 11 }, OpenAI.BadRequestError, 400, 'n');
   await refused({ n: 2, stream: true }, OpenAI.BadRequestError, 400, 'n');
   await refused({ partial_images: 1 }, OpenAI.BadRequestError, 400, 'partial_images');
+  await refused({ stream: true, partial_images: 1, previews_decoded: 2 }, OpenAI.BadRequestError, 400, 'previews_decoded');
   await refused({ quality: 'high' }, OpenAI.BadRequestError, 400, 'quality');
   await refused({ background: 'transparent' }, OpenAI.BadRequestError, 400, 'background');
   await refused({ colour: 'red' }, OpenAI.BadRequestError, 400, 'colour');

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "pipeline/batcher.h"
+#include "pipeline/preview.h"
 #include "tests/pipeline/fixture.h"
 #include "tests/test.h"
 
@@ -510,6 +511,73 @@ static void test_previews_are_spread(void **state)
     image_finish(&input);
 }
 
+/* The last one decoded shows what the result will. */
+static void test_last_previews_are_decoded(void **state)
+{
+    (void)state;
+    static const int cases[][3] = {{5, 5, 2}, {5, 3, 1}, {2, 10, 1}, {3, 2, 2}, {4, 4, 0}};
+    struct image input = fixture_image(38, 32, 5);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct run_request request = fixture_request(&input);
+        request.params.steps = cases[i][0];
+        request.params.previews = cases[i][1];
+        request.params.previews_decoded = cases[i][2];
+        struct run *run = fixture_begin(tiny, &request);
+        struct batcher batcher;
+        struct batcher_step step;
+        struct pf_error err = PF_ERROR_INIT;
+        struct image preview = IMAGE_INIT, result = IMAGE_INIT;
+        int decoded = 0;
+        batcher_init(&batcher, tiny, 1);
+        assert_ok(batcher_add(&batcher, run, &err), &err);
+        while (!run_done(run)) {
+            batcher_step(&batcher, &step);
+            if (!run_preview_due(run))
+                continue;
+            image_finish(&preview);
+            preview = (struct image)IMAGE_INIT;
+            assert_ok(run_preview(run, &preview, &err), &err);
+            int is_decoded = preview.width == 38;
+            assert_true(is_decoded || preview.width == 10);
+            assert_int_equal(preview.height, is_decoded ? 32 : 8);
+            assert_true(is_decoded >= (decoded > 0)); /* the last ones, in a row */
+            decoded += is_decoded;
+        }
+        assert_int_equal(decoded, cases[i][2]);
+        assert_ok(run_finish(run, &result, &err), &err);
+        if (decoded > 0)
+            assert_true(fixture_difference(&preview, &result) < 1e-5);
+        image_finish(&preview);
+        image_finish(&result);
+        run_destroy(run);
+    }
+    image_finish(&input);
+}
+
+static void test_decoded_previews_are_bounded(void **state)
+{
+    (void)state;
+    struct image input = fixture_image(40, 600, 5), preview = IMAGE_INIT;
+    struct run_request request = fixture_request(&input);
+    request.params.steps = request.params.previews = request.params.previews_decoded = 1;
+    struct run *run = fixture_begin(tiny, &request);
+    struct batcher batcher;
+    struct batcher_step step;
+    struct pf_error err = PF_ERROR_INIT;
+    batcher_init(&batcher, tiny, 1);
+    assert_ok(batcher_add(&batcher, run, &err), &err);
+    batcher_step(&batcher, &step);
+    assert_ok(run_preview(run, &preview, &err), &err);
+    assert_int_equal(preview.height, PREVIEW_SIDE_MAX);
+    assert_int_equal(preview.width, 40 * PREVIEW_SIDE_MAX / 600);
+    image_finish(&preview);
+    run_destroy(run);
+    request.params.previews = 0;
+    assert_int_equal(run_begin(&run, tiny, &request, &err), PF_INVALID);
+    assert_non_null(strstr(err.message, "previews_decoded: 1 of 0"));
+    image_finish(&input);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -532,6 +600,8 @@ int main(void)
         cmocka_unit_test(test_bfloat16_is_near_float32),
         cmocka_unit_test(test_broken_weights_are_told),
         cmocka_unit_test(test_previews_are_spread),
+        cmocka_unit_test(test_last_previews_are_decoded),
+        cmocka_unit_test(test_decoded_previews_are_bounded),
     };
     return cmocka_run_group_tests_name("run", tests, load, unload);
 }

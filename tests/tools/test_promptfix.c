@@ -191,7 +191,7 @@ static void test_help(void **state)
             for (char *c = flag; *c; c++)
                 *c = *c == '_' ? '-' : *c;
             assert_int_equal(strstr(process.out.data, flag) != NULL,
-                strcmp(params_fields[k].name, "previews") != 0);
+                strncmp(params_fields[k].name, "previews", 8) != 0);
         }
         for (char *line = strtok(process.out.data, "\n"); line; line = strtok(NULL, "\n")) {
             size_t width = 0;

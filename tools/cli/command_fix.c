@@ -65,7 +65,7 @@ static const struct option_spec rows[] = {
     COMMAND_HELP_ROW(struct fix_options),
 };
 
-static const char *const params_without[] = {"previews", NULL};
+static const char *const params_without[] = {"previews", "previews_decoded", NULL};
 
 static const struct help_section sections[] = {
     {"PARAMETERS", "A parameter that isn't given takes the model's own recommendation, where its "

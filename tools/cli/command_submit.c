@@ -78,7 +78,7 @@ static const struct option_spec rows[] = {
 };
 
 /* Nobody sees previews here; the format has a row of its own. */
-static const char *const params_without[] = {"previews", "output_format", NULL};
+static const char *const params_without[] = {"previews", "previews_decoded", "output_format", NULL};
 
 static const struct help_section sections[] = {
     {"PARAMETERS", "A parameter that isn't given takes the recommendation of the server's model, "
