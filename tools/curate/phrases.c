@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/curate/phrases.h"
+
+#include <ctype.h>
+#include <string.h>
+
+/* A template is read from left to right; each bracket is one digit of the index, the first the
+ * least, in base of its number of alternatives. Brackets don't nest. */
+
+static size_t count_alternatives(const char *bracket)
+{
+    size_t count = 1;
+    for (; *bracket && *bracket != ']'; bracket++)
+        count += *bracket == '|';
+    return count;
+}
+
+size_t phrase_count(const char *template)
+{
+    size_t count = 1;
+    for (const char *c = template; *c; c++)
+        if (*c == '[')
+            count *= count_alternatives(c);
+    return count;
+}
+
+static void put_plain(const char *text, size_t length, const char *object, struct buffer *out)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] == '$' && i + 1 < length && text[i + 1] == 'O') {
+            buffer_put_text(out, object ? object : "");
+            i++;
+        } else {
+            buffer_put(out, text + i, 1);
+        }
+    }
+}
+
+void phrase_expand(const char *template, size_t index, const char *object, struct buffer *out)
+{
+    while (*template) {
+        size_t plain = strcspn(template, "[");
+        put_plain(template, plain, object, out);
+        template += plain;
+        if (!*template)
+            break;
+        size_t count = count_alternatives(template), chosen = index % count;
+        index /= count;
+        const char *at = template + 1;
+        while (chosen--)
+            at += strcspn(at, "|]") + 1;
+        put_plain(at, strcspn(at, "|]"), object, out);
+        template += strcspn(template, "]") + 1;
+    }
+}
+
+static void put_random(
+    const char *const *templates, const char *object, struct rng *rng, struct buffer *out)
+{
+    int count = 0;
+    while (templates[count])
+        count++;
+    const char *template = templates[rng_below(rng, count)];
+    phrase_expand(template, (size_t)rng_below(rng, (int)phrase_count(template)), object, out);
+}
+
+/* As typed in a hurry, or neatly: the first letter's case, a full stop. Questions keep their mark.
+ */
+static void vary_typing(struct rng *rng, struct buffer *out)
+{
+    if (out->size == 0)
+        return;
+    double style = rng_unit(rng);
+    char last = out->data[out->size - 1];
+    if (style < 0.45)
+        out->data[0] = (char)toupper((unsigned char)out->data[0]);
+    if (style < 0.3 && last != '?' && last != '.' && last != '!')
+        buffer_put_text(out, ".");
+    if (style > 0.97)
+        for (size_t i = 0; i < out->size; i++)
+            out->data[i] = (char)toupper((unsigned char)out->data[i]);
+}
+
+enum pf_status phrases_write(const enum task *tasks, int count, const char *object,
+    enum phrase_set set, struct rng *rng, struct buffer *out, struct pf_error *err)
+{
+    static const char *const openings[] = {"", "", "", "please ", "can you ", "i need you to "};
+    static const char *const joints[] = {" and ", ", then ", " and also ", " and then "};
+    if (count == 1) {
+        int is_named = tasks[0] == TASK_REMOVE && object;
+        put_random(phrases_templates(tasks[0], set, is_named ? PHRASE_NAMED : PHRASE_WHOLE), object,
+            rng, out);
+    } else {
+        const char *opening = openings[rng_below(rng, 6)];
+        buffer_put_text(out, opening);
+        for (int i = 0; i < count; i++) {
+            if (i)
+                buffer_put_text(out, i < count - 1 ? ", " : joints[rng_below(rng, 4)]);
+            if (tasks[i] == TASK_REMOVE && object)
+                buffer_put_format(
+                    out, "%s the %s", rng_chance(rng, 0.7) ? "remove" : "erase", object);
+            else
+                put_random(phrases_templates(tasks[i], set, PHRASE_CLAUSE), object, rng, out);
+        }
+        if (!strcmp(opening, "can you "))
+            buffer_put_text(out, "?");
+    }
+    vary_typing(rng, out);
+    return buffer_status(out, err);
+}
