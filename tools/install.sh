@@ -6,11 +6,12 @@ set -eu
 
 build='gcc g++ meson ninja-build pkg-config libtorch-dev libopenblas0-pthread libmicrohttpd-dev
     libjansson-dev libsqlite3-dev libvips-dev libcurl4-openssl-dev zlib1g-dev curl'
-tests='clang libclang-rt-14-dev libcmocka-dev chromium openssl'
+tests='clang libclang-rt-14-dev libcmocka-dev chromium openssl python3 nginx prometheus'
 
 packages=$build
 [ "${1:-}" = --tests ] && packages="$packages $tests"
-# Any Node from 18 on does; a machine that has its own keeps it.
+# A machine that has a Node keeps it. Debian's 18 does; where a test's packages want a later one,
+# tests/e2e/npm_test.sh gets it.
 if [ "${1:-}" = --tests ] && ! command -v node >/dev/null 2>&1; then
     packages="$packages nodejs npm"
 fi
@@ -24,6 +25,13 @@ done
 
 root=
 [ "$(id -u)" = 0 ] || root=sudo
+# nginx and prometheus are programs for tests here: their services don't start.
+policy=/usr/sbin/policy-rc.d
+if [ "${1:-}" = --tests ] && [ ! -e $policy ]; then
+    trap '$root rm -f $policy' EXIT
+    printf '#!/bin/sh\nexit 101\n' | $root tee $policy >/dev/null
+    $root chmod 755 $policy
+fi
 $root apt-get update -qq
 # shellcheck disable=SC2086 # a list of words
 $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null

@@ -47,14 +47,14 @@ export function form(fields = {}, image = png()) {
 }
 
 export class Service {
-  // options: { args, fake: ['step-ms=5'], dir, env }
+  // options: { args, fake: ['step-ms=5'], dir, env }; with { worker, model } a real one instead of the fake
   static async start(options = {}) {
     const service = new Service();
     service.dir = options.dir ?? fs.mkdtempSync(path.join(os.tmpdir(), 'promptfix-e2e-'));
-    const worker = path.join(service.dir, 'worker.sh');
+    const worker = options.worker ?? path.join(service.dir, 'worker.sh');
     const fake = (options.fake ?? []).map((pair) => `--fake ${pair}`).join(' ');
-    fs.writeFileSync(worker, `#!/bin/sh\nexec '${FAKE_WORKER}' "$@" ${fake}\n`, { mode: 0o755 });
-    const model = path.join(service.dir, 'model.safetensors');
+    if (!options.worker) fs.writeFileSync(worker, `#!/bin/sh\nexec '${FAKE_WORKER}' "$@" ${fake}\n`, { mode: 0o755 });
+    const model = options.model ?? path.join(service.dir, 'model.safetensors');
     if (!fs.existsSync(model)) fs.writeFileSync(model, '');
     service.child = spawn(PROMPTFIXD, ['--listen', '127.0.0.1:0', '--model', model, '--devices', 'cpu',
       '--worker-path', worker, '--data-dir', path.join(service.dir, 'data'), '--log-format', 'json',
