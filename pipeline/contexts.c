@@ -84,6 +84,22 @@ tensor contexts_encode(const struct contexts *contexts, struct scope *out, const
     return scope_move(&s, encoded, out);
 }
 
+/* A text that can't be encoded is the fault of the field it came in. */
+static tensor encode_field(
+    const struct contexts *contexts, struct scope *out, const char *field, const char *text)
+{
+    struct pf_error own = PF_ERROR_INIT;
+    if (!scope_ok(out))
+        return NULL;
+    SCOPE(s, &own);
+    tensor encoded = contexts_encode(contexts, &s, text);
+    if (own.status == PF_INVALID)
+        pf_fail(out->err, own.status, "%s: %.400s", field, own.message);
+    else if (own.status != PF_OK)
+        pf_fail(out->err, own.status, "%s", own.message);
+    return scope_move(&s, encoded, out);
+}
+
 static enum pf_status entry_create(const struct contexts *contexts, const char *instruction,
     const char *auxiliary, struct contexts_entry **ret_entry, struct pf_error *err)
 {
@@ -95,8 +111,8 @@ static enum pf_status entry_create(const struct contexts *contexts, const char *
     if (!entry->instruction || !entry->auxiliary)
         pf_fail(err, PF_NOMEM, "a text context");
     SCOPE(s, err);
-    tensor first = contexts_encode(contexts, &s, instruction);
-    tensor second = contexts_encode(contexts, &s, auxiliary);
+    tensor first = encode_field(contexts, &s, "instruction", instruction);
+    tensor second = encode_field(contexts, &s, "auxiliary_prompt", auxiliary);
     if (!scope_ok(&s) ||
         unet_context_create(&entry->context, contexts->unet, first, second, err) != PF_OK) {
         entry_destroy(entry);

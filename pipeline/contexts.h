@@ -24,7 +24,8 @@ void contexts_init(struct contexts *contexts, const struct tokenizer *tokenizer,
 void contexts_finish(struct contexts *contexts); /* all of them must have been given back */
 
 /* The context of a pair of texts (NUL-terminated UTF-8; "" is the null text). Give it back with
- * contexts_put(). Errors: those of the tokenizer and of the encoder. */
+ * contexts_put(). Errors: those of the tokenizer and of the encoder; INVALID with the field's name,
+ * instruction or auxiliary_prompt, first. */
 PF_MUST_CHECK enum pf_status contexts_get(struct contexts *contexts, const char *instruction,
     const char *auxiliary, const struct unet_context **ret_context, struct pf_error *err);
 void contexts_put(struct contexts *contexts, const struct unet_context *context); /* NULL is fine */

@@ -14,7 +14,6 @@
 #include "pipeline/preview.h"
 #include "pipeline/run_guidance.h"
 
-enum { MODEL_SIDE_MAX = 8192 };
 
 struct run {
     struct pipeline *pipeline;
@@ -93,7 +92,7 @@ static enum pf_status fit_image(struct run *run, const struct image *image, stru
     float **ret_planes, tensor *ret_pixels)
 {
     PF_TRY(image_fit_plan(image->width, image->height, (int)run->params.resolution,
-        (int)run->pipeline->sizes.model_factor, MODEL_SIDE_MAX, &run->fit, s->err));
+        (int)run->pipeline->sizes.model_factor, IMAGE_MODEL_SIDE_MAX, &run->fit, s->err));
     PF_TRY(image_fit_apply(&run->fit, image->rgb, 3, ret_planes, s->err));
     int64_t height = run->fit.padded_height, width = run->fit.padded_width;
     clamp_planes(*ret_planes, (size_t)(3 * height * width));

@@ -24,8 +24,6 @@
 
 enum {
     CODEC_TEXT_MAX = 300, /* of libvips' error text, in our message */
-    CODEC_WEBP_SIDE_MAX = 16383,
-    CODEC_JPEG_SIDE_MAX = 65500,
 };
 
 static const char *const allowed_operations[] = {
@@ -228,9 +226,7 @@ static enum pf_status check_encodable(
 {
     if (quality < 1 || quality > 100)
         return pf_fail(err, PF_INVALID, "quality is %d, must be 1 to 100", quality);
-    int max_side = format == IMAGE_FORMAT_WEBP   ? CODEC_WEBP_SIDE_MAX
-                   : format == IMAGE_FORMAT_JPEG ? CODEC_JPEG_SIDE_MAX
-                                                 : INT32_MAX;
+    int max_side = image_side_max(format);
     if (image->width > max_side || image->height > max_side)
         return pf_fail(err, PF_INVALID, "%s holds at most %d pixels a side, the image has %d×%d",
             format_names[format], max_side, image->width, image->height);

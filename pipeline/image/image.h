@@ -65,9 +65,14 @@ PF_MUST_CHECK enum pf_status image_decode_mask(const void *bytes, size_t count,
 /* Encodes to a file's bytes (appended to `ret`); alpha is written where the format has it (png, webp),
  * and flattened on white for jpeg. rgb outside [0,1] is clamped; NaN or infinity is PF_INTERNAL. sRGB,
  * 8 bit, no metadata. `quality` is 1 … 100 (jpeg and webp). PF_INVALID: quality out of range, or more
- * pixels a side than the format holds (webp 16383, jpeg 65500). */
+ * pixels a side than the format holds (image_side_max(): webp 16383, jpeg 65500). */
 PF_MUST_CHECK enum pf_status image_encode(const struct image *image, enum image_format format,
     int quality, struct buffer *ret, struct pf_error *err);
+
+/* Most pixels a side that a file of this format holds. */
+int image_side_max(enum image_format format);
+
+enum { IMAGE_MODEL_SIDE_MAX = 8192 }; /* inside the model, of the longer side */
 
 /* How a picture is fitted to the model: shrunk until the shorter side is at most `resolution` (but not
  * below one multiple), never enlarged, then padded by reflection at the right and bottom to multiples

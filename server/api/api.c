@@ -96,6 +96,11 @@ static void read_defaults(struct params *defaults, const struct jdoc_value *obje
     }
 }
 
+static int is_false(const struct jdoc_value *value)
+{
+    return value && value->type == JDOC_FALSE;
+}
+
 static struct api_model *read_model(struct buffer *json)
 {
     struct jdoc *doc = NULL;
@@ -105,8 +110,9 @@ static struct api_model *read_model(struct buffer *json)
     if (model) {
         params_init(&model->defaults);
         read_defaults(&model->defaults, jdoc_get(jdoc_root(doc), "defaults"));
-        const struct jdoc_value *has_auxiliary = jdoc_get(jdoc_root(doc), "has_auxiliary");
-        model->has_auxiliary = !has_auxiliary || has_auxiliary->type != JDOC_FALSE;
+        model->has_auxiliary = !is_false(jdoc_get(jdoc_root(doc), "has_auxiliary"));
+        model->has_lora_skips = !is_false(jdoc_get(jdoc_root(doc), "has_lora_skips"));
+        model->multiple = (int)jdoc_get_integer(jdoc_root(doc), "multiple", 0);
         model->id = strdup(jdoc_get_string(jdoc_root(doc), "id", "promptfix"));
         model->json = buffer_steal(json, NULL);
         model->loaded_ms = clock_realtime_ms();

@@ -45,6 +45,8 @@ struct api_model {
     char *id;
     struct params defaults; /* its recommended values, all marked as set */
     int has_auxiliary;      /* takes an auxiliary prompt */
+    int has_lora_skips;     /* its decoder has what decoder guidance trains */
+    int multiple;           /* of its inner sizes; 0: not told */
     int64_t loaded_ms;      /* Unix time */
 };
 

@@ -233,6 +233,44 @@ enum pf_status submission_check_names(
     return PF_OK;
 }
 
+/* What the model can't do is said now, not after the job has waited. */
+static enum pf_status check_model(
+    const struct submission *submission, struct submission_failure *failure)
+{
+    const struct jobs_spec *spec = &submission->spec;
+    const struct api_model *model = submission->model;
+    const struct param_field *guidance = params_find("guidance");
+    int is_given = (int)(spec->params.set >> (guidance - params_fields) & 1);
+    if (spec->auxiliary_prompt && *spec->auxiliary_prompt && !model->has_auxiliary)
+        return submission_fail(failure, PROBLEM_INVALID, "auxiliary_prompt",
+            "auxiliary_prompt: the model '%.64s' takes none", model->id);
+    if (is_given && spec->params.guidance == GUIDANCE_DECODER && !model->has_lora_skips)
+        return submission_fail(failure, PROBLEM_INVALID, guidance->name,
+            "guidance 'decoder' needs a decoder with LoRA; the model '%.64s' has none", model->id);
+    return PF_OK;
+}
+
+/* Sizes that fit neither the model nor the format of the result. */
+static enum pf_status check_sizes(
+    const struct submission *submission, struct submission_failure *failure)
+{
+    const struct params *params = &submission->spec.params;
+    const struct image_info *image = &submission->image;
+    int side_max = image_side_max((enum image_format)params->output_format);
+    struct pf_error why = PF_ERROR_INIT;
+    struct image_fit fit;
+    if (image->width > side_max || image->height > side_max)
+        return submission_fail(failure, PROBLEM_INVALID, "output_format",
+            "output_format %s holds at most %d pixels a side, the image has %dx%d",
+            params_choice_name(params, params_find("output_format")), side_max, image->width,
+            image->height);
+    if (submission->model->multiple > 0 &&
+        image_fit_plan(image->width, image->height, (int)params->resolution,
+            submission->model->multiple, IMAGE_MODEL_SIDE_MAX, &fit, &why) != PF_OK)
+        return submission_fail(failure, PROBLEM_UNPROCESSABLE, "image", "%s", why.message);
+    return PF_OK;
+}
+
 enum pf_status submission_end(struct submission *submission, struct submission_failure *failure)
 {
     struct jobs_spec *spec = &submission->spec;
@@ -258,7 +296,8 @@ enum pf_status submission_end(struct submission *submission, struct submission_f
         return submission_fail(failure, PROBLEM_INVALID, "previews_decoded",
             "previews_decoded is %lld, at most the number of previews (%lld)",
             (long long)spec->params.previews_decoded, (long long)spec->params.previews);
-    return PF_OK;
+    PF_TRY(check_model(submission, failure));
+    return check_sizes(submission, failure);
 }
 
 enum pf_status submission_read(struct submission *submission, const struct multipart *form,

@@ -69,6 +69,7 @@ test('images: missing, empty, text, not an image, lying, too large', async () =>
   await refused(await service.post({}, { image: Buffer.from('%PDF-1.4') }), 415, 'image');
   await refused(await service.post({}, { image: png().subarray(0, 20) }), 422, 'image');
   await refused(await service.post({}, { image: png(101, 100) }), 422, 'image', '10000');
+  await refused(await service.post({}, { image: png(8200, 1) }), 422, 'image', '8192 a side');
   const bomb = png();
   bomb.writeUInt32BE(60000, 16);
   bomb.writeUInt32BE(60000, 20);

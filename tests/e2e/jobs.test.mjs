@@ -162,6 +162,18 @@ test('models and capabilities', async () => {
   assert.equal(capabilities.limits.body_bytes, 32 << 20);
 });
 
+test('a result its format has no room for is refused at once', async () => {
+  const image = png(16384, 100);
+  const refused = await service.post({ output_format: 'webp', steps: 1, resolution: 64 }, { image });
+  assert.equal(refused.status, 400);
+  assert.equal((await refused.json()).errors[0].pointer, '#/output_format');
+  const edit = await service.fetch('/v1/images/edits', { method: 'POST',
+    body: form({ instruction: undefined, prompt: 'x', output_format: 'webp', resolution: 64 }, image) });
+  assert.equal(edit.status, 400);
+  assert.equal((await edit.json()).error.param, 'output_format');
+  assert.equal((await service.submit({ output_format: 'jpeg', steps: 1, resolution: 64 }, { image: png(16384, 200) })).status, 'queued');
+});
+
 test('a full queue is a 429 that says when to come back', async () => {
   const small = await Service.start({ args: ['--max-queued', '3', '--max-queued-batch', '2', '--max-runs', '1', '--drain-deadline', '0'] });
   try {

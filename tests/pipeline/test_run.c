@@ -381,7 +381,12 @@ static void test_overlong_text(void **state)
     memset(text, 'a', size);
     text[size] = '\0';
     request.instruction = text;
-    assert_refused(tiny, &request, "text of 71680 bytes");
+    assert_refused(tiny, &request, "instruction: text of 71680 bytes");
+    request.instruction = "";
+    request.auxiliary_prompt = text;
+    assert_refused(tiny, &request, "auxiliary_prompt: text of 71680 bytes");
+    request.auxiliary_prompt = "\xff";
+    assert_refused(tiny, &request, "auxiliary_prompt: text is not UTF-8");
     image_finish(&input);
 }
 

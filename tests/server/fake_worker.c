@@ -413,7 +413,7 @@ static void load(void)
         send_bytes("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27);
     snprintf(text, sizeof text,
         "{\"type\":\"ready\",\"device\":\"%s\",\"dtype\":\"float32\",\"load_ms\":%lld,"
-        "\"max_runs\":%lld,\"model\":{\"id\":\"fake\",\"parameters\":0}}",
+        "\"max_runs\":%lld,\"model\":{\"id\":\"fake\",\"parameters\":0,\"multiple\":8}}",
         fake.device, fake.load_ms, fake.runs);
     send_text(text);
 }

@@ -109,6 +109,7 @@ static void test_refused(void **state)
     check_refused("metadata", "null", PROBLEM_INVALID, "metadata", "object");
     check_refused("priority", "", PROBLEM_INVALID, "priority", "priority");
     check_refused("Steps", "1", PROBLEM_INVALID, "Steps", "no field");
+    check_refused("previews_decoded", "1", PROBLEM_INVALID, "instruction", "missing");
 }
 
 static void test_auxiliary_auto(void **state)
@@ -133,6 +134,36 @@ static void test_auxiliary_auto(void **state)
     multipart_destroy(form);
     options = without;
     model.has_auxiliary = 0;
+}
+
+/* What the model can't do. */
+static void test_model(void **state)
+{
+    (void)state;
+    check_refused(
+        "auxiliary_prompt", "haze", PROBLEM_INVALID, "auxiliary_prompt", "'m' takes none");
+    model.has_auxiliary = 1;
+    struct buffer body;
+    struct multipart *form = begin_form(&body);
+    put_image(&body, "image");
+    put_field(&body, "auxiliary_prompt", "haze");
+    put_field(&body, "guidance", "decoder");
+    end_form(form, &body);
+    struct submission submission = SUBMISSION_INIT;
+    struct submission_failure failure;
+    assert_int_equal(submission_read(&submission, form, &options, &model, &failure), PF_INVALID);
+    assert_string_equal(failure.param, "guidance");
+    submission_finish(&submission);
+    model.has_lora_skips = 1;
+    assert_ok(submission_read(&submission, form, &options, &model, &failure), &failure.error);
+    submission_finish(&submission);
+    model.multiple = 10000; /* the picture, padded to it, is larger than any model's side */
+    assert_int_equal(submission_read(&submission, form, &options, &model, &failure), PF_INVALID);
+    assert_string_equal(failure.param, "image");
+    assert_int_equal(failure.kind, PROBLEM_UNPROCESSABLE);
+    submission_finish(&submission);
+    multipart_destroy(form);
+    model.has_auxiliary = model.has_lora_skips = model.multiple = 0;
 }
 
 /* Every prefix of a good image is refused, never as a fault of ours. */
@@ -192,6 +223,7 @@ int main(void)
         cmocka_unit_test(test_taken),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_auxiliary_auto),
+        cmocka_unit_test(test_model),
         cmocka_unit_test(test_cut_images),
         cmocka_unit_test(test_compact),
     };

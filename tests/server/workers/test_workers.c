@@ -209,7 +209,7 @@ static void test_success(void **state)
     assert_string_equal(stats.dtype, "float32");
     AUTO_BUFFER struct buffer model = BUFFER_INIT;
     assert_ok(workers_get_model(f->workers, &model, &f->err), &f->err);
-    assert_string_equal(model.data, "{\"id\":\"fake\",\"parameters\":0}");
+    assert_string_equal(model.data, "{\"id\":\"fake\",\"parameters\":0,\"multiple\":8}");
     assert_int_equal(count_notices(f, WORKERS_NOTICE_READY, "ready on cpu"), 1);
 }
 
@@ -407,7 +407,7 @@ static void test_killed_from_outside(void **state)
     struct fixture *f = *state;
     start(f);
     char id[ID_SIZE];
-    submit_steps(f, "step-ms=5", 20, id);
+    submit_steps(f, "hang-once@3", 20, id); /* there is time to kill it */
     AWAIT(step_of(f, id) >= 2);
     assert_int_equal(kill((pid_t)stats_of(f, 0).pid, SIGKILL), 0);
     assert_ends(f, id, JOB_SUCCEEDED, 2, "");
