@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Photos are read one after the other; each task spoils its own copy. All requests of one copy go
+ * to the engine together: the plain instruction, another wording (photo i takes wording i, round
+ * and round), and for haze two more: the same hazy picture under "colorize", and the clean photo
+ * under "remove the haze". */
+#include "tools/eval/acceptance.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "tools/eval/criteria.h"
+#include "tools/eval/trial.h"
+
+enum request { REQUEST_PLAIN, REQUEST_PARAPHRASE, REQUEST_WRONG, REQUEST_CLEAN, REQUEST_COUNT };
+
+struct acceptance {
+    const struct acceptance_options *options;
+    struct engine *engine;
+    struct report *report;
+    struct report_table *photos_table;
+    struct score_means means[TASK_COUNT];
+};
+
+/* One photo under one task. */
+struct attempt {
+    enum task task;
+    const struct trial *trial;
+    const char *name;
+    size_t index; /* of the photo */
+    struct sample sample;
+    struct image baseline;
+    int has_baseline;
+    struct engine_request requests[REQUEST_COUNT];
+    size_t request_count;
+    struct score score;
+};
+
+static void attempt_finish(struct attempt *attempt)
+{
+    sample_finish(&attempt->sample);
+    image_finish(&attempt->baseline);
+    for (size_t i = 0; i < REQUEST_COUNT; i++)
+        image_finish(&attempt->requests[i].result);
+}
+
+static size_t requests_of(enum task task)
+{
+    return task == TASK_DEHAZE ? REQUEST_COUNT : REQUEST_PARAPHRASE + 1;
+}
+
+int64_t acceptance_planned(const struct acceptance_options *options)
+{
+    size_t requests = 0;
+    for (int task = 0; task < TASK_COUNT; task++)
+        if (options->tasks & 1u << task)
+            requests += requests_of((enum task)task);
+    return (int64_t)(requests * options->photos->count);
+}
+
+static void plan_requests(struct attempt *attempt, const char *label)
+{
+    const struct trial *trial = attempt->trial;
+    const char *const instructions[REQUEST_COUNT] = {
+        [REQUEST_PLAIN] = trial->instruction,
+        [REQUEST_PARAPHRASE] = trial->paraphrases[attempt->index % TRIAL_PARAPHRASES],
+        [REQUEST_WRONG] = trials[TASK_COLORIZE].instruction,
+        [REQUEST_CLEAN] = trial->instruction,
+    };
+    attempt->request_count = requests_of(attempt->task);
+    for (size_t i = 0; i < attempt->request_count; i++)
+        attempt->requests[i] = (struct engine_request){
+            .image = i == REQUEST_CLEAN ? &attempt->sample.target : &attempt->sample.input,
+            .instruction = instructions[i],
+            .auxiliary = "",
+            .label = label,
+        };
+}
+
+static enum pf_status take_scores(struct attempt *attempt, struct pf_error *err)
+{
+    const struct sample *sample = &attempt->sample;
+    const struct engine_request *requests = attempt->requests;
+    double *figures = attempt->score.figures;
+    int is_local = attempt->trial->is_local;
+    PF_TRY(score_take(&attempt->score, sample, is_local, &requests[REQUEST_PLAIN].result,
+        attempt->has_baseline ? &attempt->baseline : NULL, err));
+    figures[FIGURE_PARAPHRASE_MAIN] =
+        score_main(sample, is_local, &requests[REQUEST_PARAPHRASE].result);
+    figures[FIGURE_PARAPHRASE_LOSS] = figures[FIGURE_OUTPUT_MAIN] - figures[FIGURE_PARAPHRASE_MAIN];
+    if (attempt->request_count == REQUEST_COUNT) {
+        figures[FIGURE_WRONG_GAIN] = score_main(sample, is_local, &requests[REQUEST_WRONG].result) -
+                                     figures[FIGURE_INPUT_MAIN];
+        figures[FIGURE_CLEAN] = score_main(sample, is_local, &requests[REQUEST_CLEAN].result);
+    }
+    return PF_OK;
+}
+
+static void put_caption(char *to, size_t size, double psnr, double ssim)
+{
+    snprintf(to, size, "%.2f dB, SSIM %.3f", psnr, ssim);
+}
+
+static void show(struct acceptance *acceptance, const struct attempt *attempt)
+{
+    char text[REPORT_TEXT_SIZE];
+    struct report *report = acceptance->report;
+    const double *figures = attempt->score.figures;
+    const struct engine_request *requests = attempt->requests;
+    snprintf(text, sizeof text, "%s: %s", attempt->trial->title, attempt->name);
+    AUTO_BUFFER struct buffer caption = BUFFER_INIT;
+    buffer_put_format(&caption, "“%s”: %+.2f dB%s", attempt->trial->instruction,
+        figures[FIGURE_GAIN], attempt->trial->is_local ? " inside of the mask" : "");
+    if (!isnan(figures[FIGURE_OUTSIDE]))
+        buffer_put_format(&caption, ", %.2f dB outside", figures[FIGURE_OUTSIDE]);
+    struct report_strip *strip = report_add_strip(report, text, caption.data ? caption.data : "");
+    put_caption(text, sizeof text, figures[FIGURE_INPUT_PSNR], figures[FIGURE_INPUT_SSIM]);
+    report_add_picture(report, strip, "input", &attempt->sample.input, text);
+    put_caption(text, sizeof text, figures[FIGURE_OUTPUT_PSNR], figures[FIGURE_OUTPUT_SSIM]);
+    report_add_picture(report, strip, "output", &requests[REQUEST_PLAIN].result, text);
+    report_add_picture(report, strip, "target", &attempt->sample.target, "");
+    if (attempt->has_baseline) {
+        put_caption(
+            text, sizeof text, figures[FIGURE_BASELINE_PSNR], figures[FIGURE_BASELINE_SSIM]);
+        report_add_picture(report, strip, attempt->trial->baseline_name, &attempt->baseline, text);
+    }
+    if (attempt->request_count < REQUEST_COUNT)
+        return;
+    snprintf(text, sizeof text, "%+.2f dB", figures[FIGURE_WRONG_GAIN]);
+    report_add_picture(report, strip, "“colorize” instead", &requests[REQUEST_WRONG].result, text);
+    snprintf(text, sizeof text, "%.2f dB", figures[FIGURE_CLEAN]);
+    report_add_picture(
+        report, strip, "the clean photo, dehazed", &requests[REQUEST_CLEAN].result, text);
+}
+
+/* The figures of a table's columns behind its first two. */
+static const enum figure photo_figures[] = {FIGURE_INPUT_MAIN, FIGURE_OUTPUT_MAIN, FIGURE_GAIN,
+    FIGURE_BASELINE_GAIN, FIGURE_OUTSIDE, FIGURE_INPUT_SSIM, FIGURE_OUTPUT_SSIM, FIGURE_SHARPER,
+    FIGURE_COLOUR, FIGURE_TARGET_COLOUR, FIGURE_PARAPHRASE_LOSS, FIGURE_CLEAN, FIGURE_WRONG_GAIN};
+static const char photo_columns[] =
+    "Photo|Task|input dB|output dB|gain|baseline gain|outside dB|SSIM in|SSIM out|"
+    "sharper (octaves)|colour|colour of target|other wording loses|clean dB|wrong gain";
+
+static void record(struct acceptance *acceptance, const struct attempt *attempt)
+{
+    struct report *report = acceptance->report;
+    struct report_table *table = acceptance->photos_table;
+    score_add(&acceptance->means[attempt->task], &attempt->score);
+    report_add_row(report, table);
+    report_put_text(report, table, attempt->name);
+    report_put_text(report, table, task_name(attempt->task));
+    for (size_t i = 0; i < COUNT_OF(photo_figures); i++)
+        report_put_number(report, table, attempt->score.figures[photo_figures[i]], 2);
+    if ((int64_t)attempt->index < acceptance->options->pictures)
+        show(acceptance, attempt);
+}
+
+static enum pf_status try_task(struct acceptance *acceptance, struct attempt *attempt,
+    const struct photo_recipe *recipe, struct pf_error *err)
+{
+    char label[REPORT_TEXT_SIZE];
+    const struct trial *trial = attempt->trial;
+    score_init(&attempt->score);
+    PF_TRY(photo_spoil(recipe, &attempt->sample, err));
+    snprintf(label, sizeof label, "%s %s", task_name(attempt->task), attempt->name);
+    plan_requests(attempt, label);
+    if (trial->baseline) {
+        PF_TRY(
+            trial->baseline(&attempt->sample.input, attempt->sample.mask, &attempt->baseline, err));
+        attempt->has_baseline = 1;
+    }
+    PF_TRY(engine_run(acceptance->engine, attempt->requests, attempt->request_count, err));
+    PF_TRY(take_scores(attempt, err));
+    record(acceptance, attempt);
+    return PF_OK;
+}
+
+static enum pf_status try_photo(struct acceptance *acceptance, size_t index,
+    const struct image *clean, const struct image *other, struct pf_error *err)
+{
+    const struct acceptance_options *options = acceptance->options;
+    for (int task = 0; task < TASK_COUNT; task++) {
+        if (!(options->tasks & 1u << task))
+            continue;
+        struct attempt attempt = {
+            .task = (enum task)task,
+            .trial = &trials[task],
+            .name = photo_name(options->photos->paths[index]),
+            .index = index,
+        };
+        struct photo_recipe recipe = {
+            .name = attempt.name,
+            .clean = clean,
+            .other = other,
+            .seed = options->seed,
+            .tasks = &attempt.task,
+            .task_count = 1,
+        };
+        enum pf_status status = try_task(acceptance, &attempt, &recipe, err);
+        attempt_finish(&attempt);
+        PF_TRY(status);
+    }
+    return PF_OK;
+}
+
+static enum pf_status try_photos(struct acceptance *acceptance, struct pf_error *err)
+{
+    const struct acceptance_options *options = acceptance->options;
+    const struct photos *photos = options->photos;
+    for (size_t i = 0; i < photos->count; i++) {
+        struct image clean = IMAGE_INIT, other = IMAGE_INIT;
+        const char *next = photos->paths[(i + 1) % photos->count];
+        enum pf_status status = photo_read(photos->paths[i], options->size, &clean, err);
+        if (status == PF_OK)
+            status = photo_read(next, options->size, &other, err);
+        if (status == PF_OK)
+            status = try_photo(acceptance, i, &clean, &other, err);
+        image_finish(&clean);
+        image_finish(&other);
+        PF_TRY(status);
+    }
+    return PF_OK;
+}
+
+static void put_criteria(struct acceptance *acceptance, struct report_table *table)
+{
+    struct report *report = acceptance->report;
+    for (size_t i = 0; i < criterion_count; i++) {
+        const struct criterion *criterion = &criteria[i];
+        const struct score_means *means = &acceptance->means[criterion->task];
+        if (!criterion_is_measured(criterion, means))
+            continue;
+        char bound[REPORT_TEXT_SIZE];
+        snprintf(bound, sizeof bound, "%s %.2f%s%s", criterion->is_most ? "≤" : "≥",
+            criterion->bound, *criterion->unit ? " " : "", criterion->unit);
+        report_add_row(report, table);
+        report_put_text(report, table, trials[criterion->task].title);
+        report_put_text(report, table, criterion->name);
+        report_put_number(report, table, criterion_value(criterion, means), 3);
+        report_put_text(report, table, bound);
+        report_put_verdict(report, table, criterion_is_met(criterion, means));
+    }
+}
+
+static void put_tasks(struct acceptance *acceptance, struct report_table *table)
+{
+    static const enum figure figures[] = {FIGURE_INPUT_PSNR, FIGURE_BASELINE_PSNR,
+        FIGURE_OUTPUT_PSNR, FIGURE_INPUT_MAIN, FIGURE_BASELINE_MAIN, FIGURE_OUTPUT_MAIN,
+        FIGURE_INPUT_SSIM, FIGURE_BASELINE_SSIM, FIGURE_OUTPUT_SSIM};
+    struct report *report = acceptance->report;
+    for (int task = 0; task < TASK_COUNT; task++) {
+        const struct score_means *means = &acceptance->means[task];
+        if (means->counts[FIGURE_GAIN] == 0)
+            continue;
+        report_add_row(report, table);
+        report_put_text(report, table, trials[task].title);
+        report_put_number(report, table, means->counts[FIGURE_GAIN], 0);
+        for (size_t i = 0; i < COUNT_OF(figures); i++)
+            report_put_number(
+                report, table, score_mean(means, figures[i]), i < COUNT_OF(figures) - 3 ? 2 : 3);
+    }
+}
+
+enum pf_status acceptance_run(const struct acceptance_options *options, struct engine *engine,
+    struct report *report, struct pf_error *err)
+{
+    struct acceptance acceptance = {.options = options, .engine = engine, .report = report};
+    struct report_table *verdicts = report_add_table(
+        report, "Acceptance", "Means over the photos.", "Task|Measure|Value|Bound|Verdict");
+    struct report_table *tasks = report_add_table(report, "By task",
+        "PSNR in dB against the clean photo. inside: of the painted-over pixels for snow, "
+        "watermark and removal, else of the whole picture. base: the classical baseline.",
+        "Task|Photos|PSNR in|PSNR base|PSNR out|inside in|inside base|inside out|SSIM in|SSIM base|"
+        "SSIM out");
+    acceptance.photos_table = report_add_table(report, "By photo", "", photo_columns);
+    acceptance.photos_table->is_detail = 1;
+    PF_TRY(try_photos(&acceptance, err));
+    put_criteria(&acceptance, verdicts);
+    put_tasks(&acceptance, tasks);
+    return report_status(report, err);
+}

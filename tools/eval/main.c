@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* promptfix-eval: how good a model is, in figures and pictures. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "tools/cli/command.h"
+#include "tools/cli/interrupt.h"
+#include "tools/cli/model_options.h"
+#include "tools/cli/param_rows.h"
+#include "tools/cli/picture.h"
+#include "tools/eval/acceptance.h"
+#include "tools/eval/make_set.h"
+
+/* Beside those of command.h. */
+enum { EXIT_BELOW = 10, FILE_MODE = 0644, TASKS_ALL = (1 << TASK_COUNT) - 1 };
+
+struct eval_options {
+    struct model_options model;
+    struct params params;
+    struct text_list photos, tasks;
+    char *json, *html, *write_set;
+    int64_t size, limit, pictures, batch, degrade_seed, quiet, help;
+};
+
+#define AT(member) offsetof(struct eval_options, member)
+
+static const char *check_task(const char *text)
+{
+    return task_find(text) >= 0 ? NULL
+                                : "colorize, lowlight, dehaze, desnow, deblur, dewatermark or "
+                                  "remove";
+}
+
+static const struct option_spec rows[] = {
+    {"photos", 0, OPTION_LIST, 0, 1, AT(photos), .value_name = "DIR[,DIR]", .group = "Input",
+        .doc = "Folders of clean photos nobody trained on: the acceptance test spoils them "
+               "itself."},
+    {"tasks", 0, OPTION_LIST, 0, 1, AT(tasks), .value_name = "NAME[,NAME]", .group = "Input",
+        .doc = "Only these tasks: colorize, lowlight, dehaze, desnow, deblur, dewatermark, "
+               "remove.",
+        .check = check_task},
+    {"limit", 0, OPTION_INTEGER, 0, 1, AT(limit), 0, 1e6, "0", .group = "Input",
+        .doc = "At most this many photos, spread evenly over all, or pairs of each task; 0 takes "
+               "all."},
+    {"size", 0, OPTION_INTEGER, 0, 1, AT(size), 64, 4096, "512", .group = "Input",
+        .doc = "Side in pixels of the square that is cut from the middle of each photo and "
+               "scaled."},
+    {"degrade_seed", 0, OPTION_INTEGER, 0, 1, AT(degrade_seed), 0, 9e15, "1", .group = "Input",
+        .doc = "Seed of the degradations: the same seed spoils the same photo in the same way."},
+    {"json", 0, OPTION_TEXT, 0, 1, AT(json), .value_name = "FILE", .group = "Output",
+        .doc = "Writes all tables as JSON, with one row a picture."},
+    {"html", 0, OPTION_TEXT, 0, 1, AT(html), .value_name = "FILE", .group = "Output",
+        .doc = "Writes a page with all tables and pictures, in one file. Needs libvips."},
+    {"pictures", 0, OPTION_INTEGER, 0, 1, AT(pictures), 0, 4096, "6", .group = "Output",
+        .doc = "Photos whose pictures the page shows, for each task."},
+    {"write_set", 0, OPTION_TEXT, 0, 1, AT(write_set), .value_name = "DIR", .group = "Output",
+        .doc = "Writes the pairs of the acceptance test as a folder and ends: no model is "
+               "needed."},
+    {"quiet", 'q', OPTION_SWITCH, OPTION_NOT_NEGATED, 1, AT(quiet), .group = "Output",
+        .doc = "No progress on standard error."},
+    MODEL_OPTION_ROWS(struct eval_options, model),
+    {"batch", 0, OPTION_INTEGER, 0, 1, AT(batch), 1, BATCHER_RUNS_MAX, "1", .group = "Model",
+        .doc = "Pictures that share a UNet call: worth it on a GPU."},
+    COMMAND_HELP_ROW(struct eval_options),
+};
+
+static const char *const params_without[] = {"previews", "output_format", "output_quality", NULL};
+
+static const struct help_section sections[] = {
+    {"PARAMETERS", "A parameter that isn't given takes the model's own recommendation, where its "
+                   "file holds one, else the default named above."},
+    {"EXIT STATUS", "    0  done, and all criteria that were measured are met\n"
+                    "   10  done, but some criterion is not met\n"
+                    "    1  failed while computing or writing\n"
+                    "    2  wrong usage\n"
+                    "    3  an input can't be used\n"
+                    "    4  the model can't be loaded\n"
+                    "    5  out of memory, on the host or the device\n"
+                    "  130  interrupted"},
+    {"EXAMPLES", "  promptfix-eval -m model.safetensors --photos held-out --html report.html\n"
+                 "  promptfix-eval -m model.safetensors --photos held-out --limit 4 "
+                 "--tasks dehaze"},
+};
+
+struct table {
+    struct option_spec rows[COUNT_OF(rows) + PARAM_ROWS_MAX];
+    size_t count;
+};
+
+static void table_init(struct table *table)
+{
+    memcpy(table->rows, rows, sizeof rows);
+    table->count = COUNT_OF(rows);
+    param_rows_append(table->rows, &table->count, AT(params), params_without);
+}
+
+static enum pf_status set_row(
+    const struct option_spec *row, void *values, const char *value, struct pf_error *err)
+{
+    struct eval_options *options = values;
+    return param_rows_set(row, options, &options->params, value, err);
+}
+
+static int fail(enum phase phase, const struct pf_error *err)
+{
+    fprintf(stderr, "promptfix-eval: %s\n", err->message);
+    if (phase == PHASE_USAGE)
+        fputs("Try 'promptfix-eval --help'.\n", stderr);
+    return command_exit_code(phase, err->status);
+}
+
+static enum pf_status print_help(const struct table *table, struct pf_error *err)
+{
+    struct help_page page = {
+        .name = "promptfix-eval",
+        .summary = "measures how well a model fixes pictures",
+        .synopsis = "  promptfix-eval --model FILE --photos DIR [OPTION…]",
+        .description =
+            "With --photos: the acceptance test. Clean photos are spoilt in seven ways by code of "
+            "its own, given to the model, and what comes back is held against the criteria.",
+        .options = table->rows,
+        .option_count = table->count,
+        .programs = 1,
+        .sections = sections,
+        .section_count = COUNT_OF(sections),
+    };
+    AUTO_BUFFER struct buffer text = BUFFER_INIT;
+    help_put_page(&text, &page);
+    return command_print(&text, err);
+}
+
+/* An evaluation on its way. */
+struct eval {
+    const struct eval_options *options;
+    struct photos photos;
+    struct acceptance_options acceptance;
+    struct pipeline *pipeline;
+    struct engine engine;
+    struct report *report;
+    enum phase phase;
+};
+
+static unsigned chosen_tasks(const struct eval_options *options)
+{
+    unsigned tasks = options->tasks.count == 0 ? TASKS_ALL : 0;
+    for (size_t i = 0; i < options->tasks.count; i++)
+        tasks |= 1u << task_find(options->tasks.items[i]);
+    return tasks;
+}
+
+static enum pf_status check_usage(
+    const struct eval_options *options, size_t set_count, struct pf_error *err)
+{
+    (void)set_count;
+    if (options->photos.count == 0)
+        return pf_fail(err, PF_INVALID, "nothing to measure on: --photos DIR");
+    if (!options->write_set[0] && !options->model.model[0])
+        return pf_fail(err, PF_INVALID, "no model given: --model FILE");
+    return PF_OK;
+}
+
+static enum pf_status find_photos(struct eval *eval, struct pf_error *err)
+{
+    const struct eval_options *options = eval->options;
+    for (size_t i = 0; i < options->photos.count; i++)
+        PF_TRY(photos_add(&eval->photos, options->photos.items[i], err));
+    if (eval->photos.count == 0)
+        return pf_fail(err, PF_INVALID, "%s: no photos", options->photos.items[0]);
+    if (options->limit > 0)
+        photos_thin(&eval->photos, (size_t)options->limit);
+    eval->acceptance = (struct acceptance_options){
+        .photos = &eval->photos,
+        .size = (int)options->size,
+        .seed = (uint64_t)options->degrade_seed,
+        .tasks = chosen_tasks(options),
+        .pictures = options->html[0] ? options->pictures : 0,
+    };
+    return PF_OK;
+}
+
+static void put_facts(struct eval *eval)
+{
+    const struct eval_options *options = eval->options;
+    struct report *report = eval->report;
+    AUTO_BUFFER struct buffer facts = BUFFER_INIT;
+    buffer_put_format(&facts, "Model %s; %zu photos of %" PRId64 "×%" PRId64 "; %s",
+        eval->pipeline->name, eval->photos.count, options->size, options->size,
+        options->params.set ? "parameters:" : "the model's default parameters");
+    for (size_t i = 0; i < params_field_count; i++)
+        if (options->params.set & UINT64_C(1) << i) {
+            const struct param_field *field = &params_fields[i];
+            buffer_put_format(&facts, " %s ", field->name);
+            if (field->type == PARAM_CHOICE)
+                buffer_put_text(&facts, params_choice_name(&options->params, field));
+            else
+                buffer_put_format(&facts, "%.15g", params_get(&options->params, field));
+        }
+    if (eval->engine.done > 0)
+        buffer_put_format(&facts, "; %.2f s a picture",
+            (double)eval->engine.busy_ms / 1000 / (double)eval->engine.done);
+    snprintf(report->facts, sizeof report->facts, "%s.", facts.data ? facts.data : "");
+}
+
+static enum pf_status write_file(const char *path, const struct buffer *bytes, struct pf_error *err)
+{
+    PF_TRY(buffer_status(bytes, err));
+    return file_write(path, bytes->data, bytes->size, FILE_MODE, 0, err);
+}
+
+static enum pf_status write_report(struct eval *eval, struct pf_error *err)
+{
+    AUTO_BUFFER struct buffer text = BUFFER_INIT;
+    AUTO_BUFFER struct buffer json = BUFFER_INIT;
+    AUTO_BUFFER struct buffer html = BUFFER_INIT;
+    eval->phase = PHASE_OUTPUT;
+    put_facts(eval);
+    report_write_text(eval->report, &text);
+    PF_TRY(command_print(&text, err));
+    if (eval->options->json[0]) {
+        report_write_json(eval->report, &json);
+        PF_TRY(write_file(eval->options->json, &json, err));
+    }
+    if (eval->options->html[0]) {
+        report_write_html(eval->report, &html);
+        PF_TRY(write_file(eval->options->html, &html, err));
+    }
+    return PF_OK;
+}
+
+static enum pf_status evaluate(struct eval *eval, struct pf_error *err)
+{
+    const struct eval_options *options = eval->options;
+    eval->phase = PHASE_INPUT;
+    PF_TRY(image_library_init("promptfix-eval", (int)options->model.threads, err));
+    PF_TRY(find_photos(eval, err));
+    if (options->write_set[0])
+        return make_set(&eval->acceptance, options->write_set, err);
+    if (options->json[0])
+        PF_TRY(picture_check_output(options->json, err));
+    if (options->html[0])
+        PF_TRY(picture_check_output(options->html, err));
+    eval->phase = PHASE_MODEL;
+    PF_TRY(model_options_open(&options->model, &eval->pipeline, err));
+    eval->phase = PHASE_RUN;
+    eval->report = report_create("promptfix-eval", err);
+    if (!eval->report)
+        return PF_NOMEM;
+    eval->engine = (struct engine){
+        .pipeline = eval->pipeline,
+        .params = options->params,
+        .batch = (int)options->batch,
+        .progress = !options->quiet,
+        .planned = acceptance_planned(&eval->acceptance),
+    };
+    PF_TRY(acceptance_run(&eval->acceptance, &eval->engine, eval->report, err));
+    return write_report(eval, err);
+}
+
+static int eval_with(const struct eval_options *options)
+{
+    struct pf_error err = PF_ERROR_INIT;
+    struct eval eval = {.options = options};
+    interrupt_install();
+    tensor_set_interrupt(interrupt_wanted, NULL);
+    int code = EXIT_CODE_OK;
+    if (evaluate(&eval, &err) != PF_OK)
+        code = fail(eval.phase, &err);
+    else if (eval.report && !eval.report->passed)
+        code = EXIT_BELOW;
+    tensor_set_interrupt(NULL, NULL);
+    report_destroy(eval.report);
+    pipeline_destroy(eval.pipeline);
+    photos_finish(&eval.photos);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct pf_error err = PF_ERROR_INIT;
+    struct eval_options options = {0};
+    struct table table;
+    size_t set_count;
+    table_init(&table);
+    params_init(&options.params);
+    if (options_init(table.rows, table.count, &options, &err) != PF_OK)
+        return fail(PHASE_USAGE, &err);
+    struct command_line line = {table.rows, table.count, &options, set_row, NULL, 0};
+    enum pf_status status = command_parse(&line, argc, argv, &set_count, &err);
+    int code = EXIT_CODE_OK;
+    if (status == PF_OK && options.help) {
+        if (print_help(&table, &err) != PF_OK)
+            code = fail(PHASE_OUTPUT, &err);
+    } else if (status != PF_OK || check_usage(&options, set_count, &err) != PF_OK) {
+        code = fail(PHASE_USAGE, &err);
+    } else {
+        code = eval_with(&options);
+    }
+    options_finish(table.rows, table.count, &options);
+    return code;
+}
