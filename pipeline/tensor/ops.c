@@ -108,16 +108,37 @@ tensor op_copy_in(struct scope *s, tensor a, tensor b)
     RUN_IN(s, a, atg_copy_(&out, a, b));
 }
 
+/* In place, with a number as the last argument of `call`. */
+#define RUN_IN_SCALAR(scope, a, value, call)                                                       \
+    do {                                                                                           \
+        scalar number = ats_float(value);                                                          \
+        tensor out = NULL;                                                                         \
+        if (scope_ok(scope) && number)                                                             \
+            call;                                                                                  \
+        ats_free(number);                                                                          \
+        tensor taken = scope_take(scope, out);                                                     \
+        scope_drop(scope, taken);                                                                  \
+        return taken ? (a) : NULL;                                                                 \
+    } while (0)
+
 tensor op_mul_scalar_in(struct scope *s, tensor a, double b)
 {
-    scalar number = ats_float(b);
-    tensor out = NULL;
-    if (scope_ok(s) && number)
-        atg_mul_scalar_(&out, a, number);
-    ats_free(number);
-    tensor taken = scope_take(s, out);
-    scope_drop(s, taken);
-    return taken ? a : NULL;
+    RUN_IN_SCALAR(s, a, b, atg_mul_scalar_(&out, a, number));
+}
+
+tensor op_lerp_in(struct scope *s, tensor a, tensor b, double weight)
+{
+    RUN_IN_SCALAR(s, a, weight, atg_lerp_(&out, a, b, number));
+}
+
+tensor op_addcmul_in(struct scope *s, tensor a, tensor b, tensor c, double factor)
+{
+    RUN_IN_SCALAR(s, a, factor, atg_addcmul_(&out, a, b, c, number));
+}
+
+tensor op_addcdiv_in(struct scope *s, tensor a, tensor b, tensor c, double factor)
+{
+    RUN_IN_SCALAR(s, a, factor, atg_addcdiv_(&out, a, b, c, number));
 }
 
 tensor op_reshape(struct scope *s, tensor a, const int64_t *dims, int dim_count)
@@ -211,8 +232,8 @@ tensor op_empty(struct scope *s, struct tensor_place place, const int64_t *dims,
     RUN(s, atg_empty(&out, LIST(dims), dim_count, (int)place.type, place.device));
 }
 
-tensor op_full(struct scope *s, struct tensor_place place, double value, const int64_t *dims,
-    int dim_count)
+tensor op_full(
+    struct scope *s, struct tensor_place place, double value, const int64_t *dims, int dim_count)
 {
     scalar number = ats_float(value);
     tensor out = NULL;

@@ -3,8 +3,8 @@
 #define PIPELINE_TENSOR_OPS_H
 
 /* Operations on tensors. Each returns a new handle owned by the scope, or NULL once anything in the
- * scope has failed. Broadcasting is libtorch's. In-place ops (name ends in `_in`) return their first
- * tensor. */
+ * scope has failed. Broadcasting is libtorch's. In-place ops (name ends in `_in`) return their
+ * first tensor. */
 
 #include "pipeline/tensor/tensor.h"
 
@@ -36,6 +36,9 @@ tensor op_add_in(struct scope *s, tensor a, tensor b);
 tensor op_mul_scalar_in(struct scope *s, tensor a, double b);
 tensor op_silu_in(struct scope *s, tensor a);
 tensor op_copy_in(struct scope *s, tensor a, tensor b);
+tensor op_lerp_in(struct scope *s, tensor a, tensor b, double weight); /* a += weight·(b - a) */
+tensor op_addcmul_in(struct scope *s, tensor a, tensor b, tensor c, double factor); /* a += f·b·c */
+tensor op_addcdiv_in(struct scope *s, tensor a, tensor b, tensor c, double factor); /* a += f·b/c */
 
 /* Shape */
 tensor op_reshape(struct scope *s, tensor a, const int64_t *dims, int dim_count);
@@ -49,7 +52,8 @@ tensor op_narrow(struct scope *s, tensor a, int dim, int64_t start, int64_t leng
 tensor op_flip(struct scope *s, tensor a, const int64_t *dims, int dim_count);
 tensor op_cat(struct scope *s, const tensor *list, int count, int dim);
 tensor op_stack(struct scope *s, const tensor *list, int count, int dim);
-tensor op_pad(struct scope *s, tensor a, const int64_t *pads, int pad_count); /* zeros; last dim first */
+tensor op_pad(
+    struct scope *s, tensor a, const int64_t *pads, int pad_count); /* zeros; last dim first */
 tensor op_contiguous(struct scope *s, tensor a);
 tensor op_channels_last(struct scope *s, tensor a); /* [B,C,H,W] stored as B,H,W,C */
 tensor op_clone(struct scope *s, tensor a);
@@ -63,8 +67,8 @@ tensor op_to_place(struct scope *s, tensor a, struct tensor_place place);
 /* Creation; `place.type` and `place.device` of the result */
 tensor op_zeros(struct scope *s, struct tensor_place place, const int64_t *dims, int dim_count);
 tensor op_empty(struct scope *s, struct tensor_place place, const int64_t *dims, int dim_count);
-tensor op_full(struct scope *s, struct tensor_place place, double value, const int64_t *dims,
-    int dim_count);
+tensor op_full(
+    struct scope *s, struct tensor_place place, double value, const int64_t *dims, int dim_count);
 tensor op_arange(struct scope *s, struct tensor_place place, int64_t end); /* 0 … end-1 */
 tensor op_triu(struct scope *s, tensor a, int64_t diagonal);
 
@@ -79,7 +83,7 @@ int op_is_finite(struct scope *s, tensor a); /* all elements; 0 after an error *
 
 /* Products */
 tensor op_matmul(struct scope *s, tensor a, tensor b);
-tensor op_bmm(struct scope *s, tensor a, tensor b); /* [B,n,k]·[B,k,m] */
+tensor op_bmm(struct scope *s, tensor a, tensor b);                      /* [B,n,k]·[B,k,m] */
 tensor op_linear(struct scope *s, tensor x, tensor weight, tensor bias); /* bias may be NULL */
 tensor op_conv2d(struct scope *s, tensor x, tensor weight, tensor bias, int stride, int padding);
 tensor op_embedding(struct scope *s, tensor weight, tensor ids);

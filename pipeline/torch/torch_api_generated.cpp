@@ -26,6 +26,16 @@ void atg_add_scalar(tensor *out__, tensor self, scalar other)
     OUT(torch::add(*self, *other));
 }
 
+void atg_addcdiv_(tensor *out__, tensor self, tensor tensor1, tensor tensor2, scalar value)
+{
+    OUT(self->addcdiv_(*tensor1, *tensor2, *value));
+}
+
+void atg_addcmul_(tensor *out__, tensor self, tensor tensor1, tensor tensor2, scalar value)
+{
+    OUT(self->addcmul_(*tensor1, *tensor2, *value));
+}
+
 void atg_all(tensor *out__, tensor self)
 {
     OUT(torch::all(*self));
@@ -184,6 +194,11 @@ void atg_layer_norm(tensor *out__, tensor input, int64_t *normalized_shape_data,
 void atg_lerp(tensor *out__, tensor self, tensor end, scalar weight)
 {
     OUT(torch::lerp(*self, *end, *weight));
+}
+
+void atg_lerp_(tensor *out__, tensor self, tensor end, scalar weight)
+{
+    OUT(self->lerp_(*end, *weight));
 }
 
 void atg_linear(tensor *out__, tensor input, tensor weight, tensor bias)

@@ -8,6 +8,19 @@
 
 #include "base/cleanup.h"
 
+static struct {
+    tensor (*call)(void *context, const char *name, tensor loaded, struct scope *owner);
+    void *context;
+} replacing;
+
+void weights_set_replace(
+    tensor (*replace)(void *context, const char *name, tensor loaded, struct scope *owner),
+    void *context)
+{
+    replacing.call = replace;
+    replacing.context = context;
+}
+
 void weights_init(struct weights *ret_weights, const struct checkpoint *checkpoint,
     struct tensor_place place, struct scope *owner, const char *prefix)
 {
@@ -15,13 +28,14 @@ void weights_init(struct weights *ret_weights, const struct checkpoint *checkpoi
     snprintf(ret_weights->prefix, sizeof ret_weights->prefix, "%s", prefix);
 }
 
-/* Writes prefix + text; a name that is too long can't be in a checkpoint's table: it is an error. */
+/* Writes prefix + text; a name that is too long can't be in a checkpoint's table: it is an error.
+ */
 static int name_fits(const struct weights *weights, int written)
 {
     if (written >= 0 && (size_t)written < WEIGHTS_NAME_MAX)
         return 1;
-    pf_fail(weights->owner->err, PF_INTERNAL, "a tensor name under '%s' is too long",
-        weights->prefix);
+    pf_fail(
+        weights->owner->err, PF_INTERNAL, "a tensor name under '%s' is too long", weights->prefix);
     return 0;
 }
 
@@ -86,8 +100,8 @@ static tensor wrap(struct scope *s, const struct array *array, enum tensor_type 
     void *data = (void *)(uintptr_t)array->data;
     size_t count = (size_t)array->dim_count;
     if ((uintptr_t)data % element == 0)
-        return scope_take(s,
-            at_tensor_of_blob(data, dims, count, strides, count, (int)type, TORCH_DEVICE_CPU));
+        return scope_take(
+            s, at_tensor_of_blob(data, dims, count, strides, count, (int)type, TORCH_DEVICE_CPU));
     if (is_row_major(array))
         return scope_take(s, at_tensor_of_data(data, dims, count, element, (int)type));
     pf_fail(s->err, PF_UNSUPPORTED, "tensor '%s' is neither aligned nor row-major", array->name);
@@ -95,8 +109,8 @@ static tensor wrap(struct scope *s, const struct array *array, enum tensor_type 
 }
 
 /* Converts into memory of its own, so that the file's pages can be let go. */
-static tensor convert(struct scope *s, const struct array *array, struct tensor_place place,
-    enum tensor_type type)
+static tensor convert(
+    struct scope *s, const struct array *array, struct tensor_place place, enum tensor_type type)
 {
     tensor t = op_to_place(s, wrap(s, array, type), place);
     if (array->dim_count == 4)
@@ -120,6 +134,8 @@ static tensor load(const struct weights *weights, const struct array *array)
     int copied = t && at_data_ptr(t) != (const void *)array->data;
     if (copied)
         checkpoint_release(weights->checkpoint, array);
+    if (t && replacing.call)
+        return replacing.call(replacing.context, array->name, t, owner);
     return scope_move(&s, t, owner);
 }
 
@@ -152,8 +168,8 @@ struct nn_linear weights_linear(const struct weights *weights, const char *name)
     return (struct nn_linear){weight_of(weights, name), bias_of(weights, name)};
 }
 
-struct nn_conv2d weights_conv2d(const struct weights *weights, const char *name, int stride,
-    int padding)
+struct nn_conv2d weights_conv2d(
+    const struct weights *weights, const char *name, int stride, int padding)
 {
     return (struct nn_conv2d){weight_of(weights, name), bias_of(weights, name), stride, padding};
 }

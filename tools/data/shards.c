@@ -323,8 +323,8 @@ static enum pf_status read_pictures(
     return fits ? PF_OK : PF_CORRUPT;
 }
 
-enum pf_status shards_read(
-    const struct shards *shards, size_t index, struct sample *ret_sample, struct pf_error *err)
+static enum pf_status read_sample(const struct shards *shards, size_t index, int with_pictures,
+    struct sample *ret_sample, struct pf_error *err)
 {
     if (index >= shards->count)
         return pf_fail(err, PF_INVALID, "sample %zu of %zu", index, shards->count);
@@ -337,7 +337,7 @@ enum pf_status shards_read(
     enum pf_status status = sample.key ? PF_OK : pf_fail(&inner, PF_NOMEM, "no memory for a key");
     if (status == PF_OK)
         status = read_texts(json, size, &sample, &inner);
-    if (status == PF_OK)
+    if (status == PF_OK && with_pictures)
         status = read_pictures(shards, index, &sample, &inner);
     if (status != PF_OK) {
         sample_finish(&sample);
@@ -346,4 +346,16 @@ enum pf_status shards_read(
     }
     *ret_sample = sample;
     return PF_OK;
+}
+
+enum pf_status shards_read(
+    const struct shards *shards, size_t index, struct sample *ret_sample, struct pf_error *err)
+{
+    return read_sample(shards, index, 1, ret_sample, err);
+}
+
+enum pf_status shards_read_texts(
+    const struct shards *shards, size_t index, struct sample *ret_sample, struct pf_error *err)
+{
+    return read_sample(shards, index, 0, ret_sample, err);
 }

@@ -51,6 +51,10 @@ size_t shards_count(const struct shards *shards);
 PF_MUST_CHECK enum pf_status shards_read(
     const struct shards *shards, size_t index, struct sample *ret_sample, struct pf_error *err);
 
+/* The same without its pictures: key, task and texts. */
+PF_MUST_CHECK enum pf_status shards_read_texts(
+    const struct shards *shards, size_t index, struct sample *ret_sample, struct pf_error *err);
+
 /* The bytes of one file of a sample as they lie in the (mapped) shard: "input", "target", "mask" or
  * "json"; NULL when it has none. */
 const unsigned char *shards_file(

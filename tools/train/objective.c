@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/train/objective.h"
+
+#include <math.h>
+
+#include "tools/train/draw.h"
+
+enum { EARLY_TIMES = SCHEDULE_TIMESTEPS / 10 };
+
+static tensor distance(struct scope *s, tensor a, tensor b)
+{
+    return op_mean_all(s, op_abs(s, op_sub(s, a, b)));
+}
+
+/* Differences of neighbours along dim 2 or 3. */
+static tensor slope(struct scope *s, tensor x, int dim)
+{
+    int64_t length = tensor_dim(x, dim) - 1;
+    return op_sub(s, op_narrow(s, x, dim, 1, length), op_narrow(s, x, dim, 0, length));
+}
+
+tensor objective_picture_loss(struct scope *s, tensor a, tensor b, double edge_weight)
+{
+    tensor single = op_to_type(s, a, TENSOR_F32);
+    tensor loss = distance(s, single, b);
+    for (int dim = 2; dim <= 3; dim++) {
+        tensor edges = distance(s, slope(s, single, dim), slope(s, b, dim));
+        loss = op_add(s, loss, op_mul_scalar(s, edges, edge_weight));
+    }
+    return loss;
+}
+
+/* Uniform number of each row as [B,1,1,1] on the device of `like`. */
+static tensor row_numbers(
+    struct scope *s, tensor like, uint64_t seed, int64_t step, double low, double high)
+{
+    int64_t rows = tensor_dim(like, 0);
+    float values[BATCH_ROWS_MAX];
+    for (int64_t row = 0; row < rows; row++) {
+        double draws[4];
+        draw_uniform(seed, step, (int)row, DRAW_TIME, draws);
+        values[row] = (float)(low + (high - low) * draws[2]);
+    }
+    tensor numbers = tensor_from_f32(s, values, DIMS(rows, 1, 1, 1));
+    return op_to_device(s, numbers, tensor_device(like));
+}
+
+/* Skips of the second half of a batch of 2·rows. */
+static void narrow_skips(struct scope *s, struct vae_skips *skips, int64_t rows)
+{
+    for (int i = 0; i < skips->count; i++)
+        skips->features[i] = op_narrow(s, skips->features[i], 0, rows, rows);
+}
+
+/* The target's latent with the encoder's own spread, and more noise for some rows, as what the UNet
+ * will hand over is not exact either; decoded beside the input's features. */
+static tensor vae_loss(const struct trainee *trainee, struct scope *s,
+    const struct objective_options *options, const struct batch_tensors *batch, int64_t step)
+{
+    int64_t rows = tensor_dim(batch->target, 0);
+    struct vae_skips skips;
+    tensor both = op_cat(s, (tensor[]){batch->target, batch->input}, 2, 0);
+    tensor moments = op_to_type(s, vae_encode(trainee->vae, s, both, &skips), TENSOR_F32);
+    moments = op_narrow(s, moments, 0, 0, rows);
+    narrow_skips(s, &skips, rows);
+    int64_t channels = tensor_dim(moments, 1) / 2;
+    tensor mean = op_narrow(s, moments, 1, 0, channels);
+    tensor log_variance = op_clamp(s, op_narrow(s, moments, 1, channels, channels), -20, 10);
+    tensor variance = op_exp(s, log_variance);
+    tensor noise = trainee_noise(s, mean, options->seed, step);
+    tensor extra = row_numbers(s, mean, options->seed, step, 0, options->latent_noise);
+    tensor spread = op_sqrt(s, op_add(s, variance, op_square(s, extra)));
+    tensor z = op_add(s, mean, op_mul(s, noise, spread));
+    tensor picture =
+        vae_decode(trainee->vae, s, op_mul_scalar(s, z, VAE_SCALE_FACTOR), &skips, NULL);
+    tensor divergence = op_sub(s, op_add(s, op_square(s, mean), variance), log_variance);
+    divergence = op_mean_all(s, op_mul_scalar(s, op_add_scalar(s, divergence, -1), 0.5));
+    tensor loss = objective_picture_loss(s, picture, batch->target, options->edge_weight);
+    return op_add(s, loss, op_mul_scalar(s, divergence, options->kl_weight));
+}
+
+/* Timesteps: a share from the noisiest tenth, where the picture's content is decided, the rest
+ * even. */
+static void draw_times(
+    const struct objective_options *options, int64_t step, int64_t rows, float *t)
+{
+    for (int64_t row = 0; row < rows; row++) {
+        double draws[4];
+        draw_uniform(options->seed, step, (int)row, DRAW_TIME, draws);
+        int first = draws[1] < options->early_share ? SCHEDULE_TIMESTEPS - EARLY_TIMES : 0;
+        t[row] = (float)(first + (int)(draws[0] * (SCHEDULE_TIMESTEPS - first)));
+    }
+}
+
+/* values[row] as [B,1,1,1] */
+static tensor column(struct scope *s, tensor like, const float *values)
+{
+    tensor t = tensor_from_f32(s, values, DIMS(tensor_dim(like, 0), 1, 1, 1));
+    return op_to_device(s, t, tensor_device(like));
+}
+
+static tensor diffusion_loss(const struct trainee *trainee, struct scope *s,
+    const struct objective_options *options, const struct batch_tensors *batch, int64_t step)
+{
+    int64_t rows = tensor_dim(batch->input, 0);
+    float t[BATCH_ROWS_MAX], signal[BATCH_ROWS_MAX], spread[BATCH_ROWS_MAX];
+    draw_times(options, step, rows, t);
+    for (int64_t row = 0; row < rows; row++) {
+        double kept = trainee->schedule.alphas_cumprod[(int)t[row]];
+        signal[row] = (float)sqrt(kept);
+        spread[row] = (float)sqrt(1 - kept);
+    }
+    tensor z0 = trainee_latent(trainee, s, batch->target);
+    tensor noise = trainee_noise(s, z0, options->seed, step);
+    tensor alpha = column(s, z0, signal), sigma = column(s, z0, spread);
+    tensor x = op_add(s, op_mul(s, z0, alpha), op_mul(s, noise, sigma));
+    tensor wanted = noise;
+    if (trainee->sizes.prediction == PREDICTION_V)
+        wanted = op_sub(s, op_mul(s, noise, alpha), op_mul(s, z0, sigma));
+    struct conditions conditions;
+    conditions_make(s, trainee, batch, &conditions);
+    tensor output = trainee_predict(trainee, s, x, t, &conditions);
+    tensor loss = op_mean_all(s, op_square(s, op_sub(s, output, wanted)));
+    unet_context_destroy(conditions.context);
+    return loss;
+}
+
+/* Decodes what the UNet makes of pure noise, and for half of the rows the target's own latent. */
+static tensor decoder_loss(const struct trainee *trainee, struct scope *s,
+    const struct objective_options *options, const struct batch_tensors *batch, int64_t step)
+{
+    int64_t rows = tensor_dim(batch->input, 0);
+    double sigmas[BATCH_ROWS_MAX];
+    for (int64_t row = 0; row < rows; row++)
+        sigmas[row] = trainee->schedule.sigma[SCHEDULE_TIMESTEPS - 1];
+    struct conditions conditions;
+    int former = tensor_grad_enable(0);
+    tensor z0 = trainee_latent(trainee, s, batch->target);
+    conditions_make(s, trainee, batch, &conditions);
+    tensor start = op_mul_scalar(s, trainee_noise(s, z0, options->seed, step), sigmas[0]);
+    tensor guess = trainee_denoise(trainee, s, start, sigmas, &conditions);
+    unet_context_destroy(conditions.context);
+    tensor_grad_enable(former);
+    tensor mix = row_numbers(s, z0, options->seed, step, -0.25, 1.25);
+    tensor z = op_add(s, z0, op_mul(s, op_sub(s, guess, z0), op_clamp(s, mix, 0, 1)));
+    tensor picture = vae_decode(trainee->vae, s, z, &conditions.skips, NULL);
+    return objective_picture_loss(s, picture, batch->target, options->edge_weight);
+}
+
+tensor objective_loss(const struct trainee *trainee, struct scope *s,
+    const struct objective_options *options, const struct batch_tensors *batch, int64_t step)
+{
+    static tensor (*const losses[STAGE_COUNT])(const struct trainee *, struct scope *,
+        const struct objective_options *, const struct batch_tensors *, int64_t) = {
+        [STAGE_VAE] = vae_loss,
+        [STAGE_DIFFUSION] = diffusion_loss,
+        [STAGE_DECODER] = decoder_loss,
+        [STAGE_FINETUNE] = diffusion_loss,
+    };
+    int former = tensor_grad_enable(1);
+    tensor loss = losses[trainee->stage](trainee, s, options, batch, step);
+    tensor_grad_enable(former);
+    return loss;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TOOLS_TRAIN_TRAINEE_H
+#define TOOLS_TRAIN_TRAINEE_H
+
+/* A model in training: the pipeline's own modules, of which one stage's parameters move.
+ *
+ *   vae        autoencoder with its LoRA skips: reconstruct the target from its own latent and the
+ *              input's features
+ *   diffusion  UNet and text encoder: predict the target's latent; the autoencoder is frozen
+ *   decoder    the VAE's decoder on latents that the trained UNet predicts
+ *   finetune   the UNet alone, text encoder and autoencoder frozen, as the paper trains
+ */
+
+#include "pipeline/diffusion/schedule.h"
+#include "pipeline/text/clip.h"
+#include "pipeline/text/tokenizer.h"
+#include "pipeline/unet/unet.h"
+#include "pipeline/vae/vae.h"
+#include "tools/train/batch.h"
+#include "tools/train/parameters.h"
+
+enum stage { STAGE_VAE, STAGE_DIFFUSION, STAGE_DECODER, STAGE_FINETUNE, STAGE_COUNT };
+
+extern const char *const stage_names[]; /* NULL-terminated */
+
+struct trainee {
+    enum stage stage;
+    struct checkpoint *checkpoint;
+    struct model_sizes sizes;
+    struct schedule schedule;
+    struct tokenizer *tokenizer;
+    struct unet *unet;
+    struct vae *vae;
+    struct clip *clip;
+    struct parameters parameters;
+};
+
+/* Opens a checkpoint or a saved state. `merges` NULL or "": the checkpoint's own. `err` must live
+ * as long as the trainee. */
+PF_MUST_CHECK enum pf_status trainee_open(struct trainee *ret_trainee, const char *path,
+    const char *merges, enum stage stage, struct tensor_place place, struct pf_error *err);
+void trainee_close(struct trainee *trainee);
+
+/* A batch on the trainee's device. */
+struct batch_tensors {
+    tensor input, target;          /* [B,3,S,S] */
+    tensor instruction, auxiliary; /* [B,T] int64 */
+    tensor has_image;              /* [B,1,1,1] */
+};
+void batch_tensors_make(struct scope *s, const struct trainee *trainee, const struct batch *batch,
+    struct batch_tensors *ret);
+
+/* What the diffusion knows of a batch, without gradients in the autoencoder. */
+struct conditions {
+    tensor image;                 /* [B,z,h,w] the UNet's image condition */
+    struct vae_skips skips;       /* of the input */
+    struct unet_context *context; /* owned: unet_context_destroy() */
+};
+void conditions_make(struct scope *s, const struct trainee *trainee,
+    const struct batch_tensors *batch, struct conditions *ret);
+
+/* x0 [B,z,h,w] from z at σ, one for each row. */
+tensor trainee_denoise(const struct trainee *trainee, struct scope *s, tensor z,
+    const double *sigmas, const struct conditions *conditions);
+
+/* The UNet's raw output for scaled input `x` [B,z,h,w] at the rows' timesteps. */
+tensor trainee_predict(const struct trainee *trainee, struct scope *s, tensor x, const float *t,
+    const struct conditions *conditions);
+
+/* The image's latent, scaled for the diffusion, without gradients. */
+tensor trainee_latent(const struct trainee *trainee, struct scope *s, tensor pixels);
+
+/* Standard-normal noise shaped like `like`; row r's depends on seed, step and r alone. */
+tensor trainee_noise(struct scope *s, tensor like, uint64_t seed, int64_t step);
+
+#endif
