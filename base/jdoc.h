@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 
 enum jdoc_type {
@@ -58,5 +59,8 @@ const struct jdoc_value *jdoc_get(const struct jdoc_value *object, const char *k
 const char *jdoc_get_string(const struct jdoc_value *object, const char *key, const char *fallback);
 int64_t jdoc_get_integer(const struct jdoc_value *object, const char *key, int64_t fallback);
 double jdoc_get_number(const struct jdoc_value *object, const char *key, double fallback);
+
+/* Appends the value as JSON without blanks; jdoc_parse() reads the same value from it. */
+void jdoc_put(struct buffer *out, const struct jdoc_value *value);
 
 #endif

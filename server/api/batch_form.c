@@ -67,49 +67,11 @@ static enum pf_status read_shared(
 
 /* ---- the manifest ---- */
 
-static void put_json(struct buffer *out, const struct jdoc_value *value)
-{
-    switch (value->type) {
-    case JDOC_NULL:
-        buffer_put_text(out, "null");
-        break;
-    case JDOC_FALSE:
-        buffer_put_text(out, "false");
-        break;
-    case JDOC_TRUE:
-        buffer_put_text(out, "true");
-        break;
-    case JDOC_NUMBER:
-        if (value->is_integer)
-            buffer_put_format(out, "%lld", (long long)value->integer);
-        else
-            buffer_put_json_number(out, value->number);
-        break;
-    case JDOC_STRING:
-        buffer_put_json_string(out, value->string, value->size);
-        break;
-    case JDOC_ARRAY:
-    case JDOC_OBJECT:
-        buffer_put_text(out, value->type == JDOC_ARRAY ? "[" : "{");
-        for (const struct jdoc_value *at = value->first; at; at = at->next) {
-            if (value->type == JDOC_OBJECT) {
-                buffer_put_json_string(out, at->key, strlen(at->key));
-                buffer_put_text(out, ":");
-            }
-            put_json(out, at);
-            if (at->next)
-                buffer_put_text(out, ",");
-        }
-        buffer_put_text(out, value->type == JDOC_ARRAY ? "]" : "}");
-        break;
-    }
-}
-
 static enum pf_status set_metadata(
     struct submission *item, const struct jdoc_value *member, struct pf_error *err)
 {
     AUTO_BUFFER struct buffer text = BUFFER_INIT;
-    put_json(&text, member);
+    jdoc_put(&text, member);
     PF_TRY(buffer_status(&text, err));
     return submission_set_text(item, "metadata", text.data, err);
 }

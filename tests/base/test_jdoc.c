@@ -315,6 +315,39 @@ static void test_large_objects_are_fast(void **state)
     assert_true(clock_monotonic_ms() < deadline_ms);
 }
 
+/* What is written reads back as the same, to the last bit of a number. */
+static void test_write(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *written;
+    } cases[] = {
+        {" { } ", "{}"},
+        {"[ 1 , [ ] , { \"a\" : { \"b\" : [ null ] } } ]", "[1,[],{\"a\":{\"b\":[null]}}]"},
+        {"[true,false,null,-9223372036854775808,0]", "[true,false,null,-9223372036854775808,0]"},
+        {"{\"a\\u0000b\":1,\"a\":2}", "{\"a\\u0000b\":1,\"a\":2}"},
+        {"\"\\u00e9\\n\\\"\\\\\"", "\"é\\n\\\"\\\\\""},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        AUTO_BUFFER struct buffer out = BUFFER_INIT;
+        struct jdoc *doc = parse(cases[i].text);
+        jdoc_put(&out, jdoc_root(doc));
+        assert_string_equal(out.data, cases[i].written);
+        jdoc_destroy(doc);
+    }
+    static const double numbers[] = {0.1, -1e300, 5e-324, DBL_MAX, 3.5};
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        AUTO_BUFFER struct buffer text = BUFFER_INIT, out = BUFFER_INIT;
+        buffer_put_format(&text, "[%.17g]", numbers[i]);
+        struct jdoc *doc = parse(text.data);
+        jdoc_put(&out, jdoc_root(doc));
+        jdoc_destroy(doc);
+        doc = parse(out.data);
+        assert_true(jdoc_root(doc)->first->number == numbers[i]);
+        jdoc_destroy(doc);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +362,7 @@ int main(void)
         cmocka_unit_test(test_duplicates_are_refused),
         cmocka_unit_test(test_keys_with_nul),
         cmocka_unit_test(test_large_objects_are_fast),
+        cmocka_unit_test(test_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

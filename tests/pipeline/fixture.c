@@ -121,6 +121,22 @@ struct pipeline *fixture_pipeline(const char *model_path, enum precision precisi
     return pipeline;
 }
 
+struct pipeline *fixture_tiny;
+
+int fixture_open_tiny(void **state)
+{
+    (void)state;
+    fixture_tiny = fixture_pipeline(fixture_model("tiny"), PRECISION_F32);
+    return 0;
+}
+
+int fixture_close_tiny(void **state)
+{
+    (void)state;
+    pipeline_destroy(fixture_tiny);
+    return 0;
+}
+
 struct image fixture_image(int width, int height, unsigned seed)
 {
     size_t area = (size_t)width * (size_t)height;
@@ -145,6 +161,12 @@ struct run_request fixture_request(const struct image *image)
     assert_ok(params_set_number(&request.params, "resolution", 64, &err), &err);
     assert_ok(params_set_text(&request.params, "guidance", "off", &err), &err);
     return request;
+}
+
+void fixture_set(struct run_request *request, const char *name, const char *value)
+{
+    struct pf_error err = PF_ERROR_INIT;
+    assert_ok(params_set_text(&request->params, name, value, &err), &err);
 }
 
 struct run *fixture_begin(struct pipeline *pipeline, const struct run_request *request)

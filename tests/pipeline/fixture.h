@@ -26,11 +26,20 @@ char *fixture_edited_model(const char *name, const struct fixture_edit *edit);
 
 struct pipeline *fixture_pipeline(const char *model_path, enum precision precision);
 
+/* That of most tests: the model "tiny" in float32. Set up and torn down for a whole group of tests.
+ */
+extern struct pipeline *fixture_tiny;
+int fixture_open_tiny(void **state);
+int fixture_close_tiny(void **state);
+
 /* A colourful picture with edges; give it back with image_finish(). */
 struct image fixture_image(int width, int height, unsigned seed);
 
 /* 3 steps at resolution 64, no high-frequency guidance, everything else by default. */
 struct run_request fixture_request(const struct image *image);
+
+/* One parameter, by name. */
+void fixture_set(struct run_request *request, const char *name, const char *value);
 
 struct run *fixture_begin(struct pipeline *pipeline, const struct run_request *request);
 
@@ -55,7 +64,8 @@ double fixture_difference(const struct image *a, const struct image *b);
 #define FIXTURE_HAS_ASAN 0
 #endif
 
-/* Batched and solo matrix products may round differently in float32; measured: 1e-5 in the picture. */
+/* Batched and solo matrix products may round differently in float32; measured: 1e-5 in the picture.
+ */
 #define FIXTURE_ROUNDING 1e-4
 
 #endif

@@ -9,28 +9,6 @@
 
 enum { MIXED = 6 };
 
-static struct pipeline *tiny;
-
-static int load(void **state)
-{
-    (void)state;
-    tiny = fixture_pipeline(fixture_model("tiny"), PRECISION_F32);
-    return 0;
-}
-
-static int unload(void **state)
-{
-    (void)state;
-    pipeline_destroy(tiny);
-    return 0;
-}
-
-static void set_text(struct run_request *request, const char *name, const char *value)
-{
-    struct pf_error err = PF_ERROR_INIT;
-    assert_ok(params_set_text(&request->params, name, value, &err), &err);
-}
-
 /* Requests that differ in everything; two sizes. */
 struct mix {
     struct image inputs[MIXED];
@@ -57,8 +35,8 @@ static void mix_init(struct mix *mix)
         mix->requests[i].instruction = texts[i % 3];
         mix->requests[i].auxiliary_prompt = texts[(i + 1) % 3];
         for (size_t k = 0; k < COUNT_OF(names); k++)
-            set_text(&mix->requests[i], names[k], values[i][k]);
-        mix->alone[i] = fixture_solve(tiny, &mix->requests[i]);
+            fixture_set(&mix->requests[i], names[k], values[i][k]);
+        mix->alone[i] = fixture_solve(fixture_tiny, &mix->requests[i]);
     }
 }
 
@@ -101,7 +79,7 @@ static void check_mix(struct batcher *batcher, const struct mix *mix, int stagge
     struct run *runs[MIXED];
     struct batcher_step step;
     for (int i = 0; i < MIXED; i++) {
-        runs[i] = fixture_begin(tiny, &mix->requests[i]);
+        runs[i] = fixture_begin(fixture_tiny, &mix->requests[i]);
         add(batcher, runs[i]);
         for (int k = 0; k < stagger && batcher->count > 0; k++)
             step_ok(batcher, &step);
@@ -122,7 +100,7 @@ static void test_batched_equals_alone(void **state)
     struct batcher batcher;
     mix_init(&mix);
     for (int stagger = 0; stagger < 2; stagger++) {
-        batcher_init(&batcher, tiny, stagger == 0 ? BATCHER_RUNS_MAX : 2);
+        batcher_init(&batcher, fixture_tiny, stagger == 0 ? BATCHER_RUNS_MAX : 2);
         check_mix(&batcher, &mix, stagger);
     }
     mix_finish(&mix);
@@ -140,9 +118,9 @@ static void test_runs_share_calls(void **state)
     struct run *runs[RUNS];
     struct batcher batcher;
     struct batcher_step step;
-    batcher_init(&batcher, tiny, RUNS);
+    batcher_init(&batcher, fixture_tiny, RUNS);
     for (int i = 0; i < RUNS; i++)
-        add(&batcher, runs[i] = fixture_begin(tiny, &request));
+        add(&batcher, runs[i] = fixture_begin(fixture_tiny, &request));
     for (int i = 0; i < STEPS; i++) {
         step_ok(&batcher, &step);
         assert_int_equal(step.count, RUNS);
@@ -164,11 +142,11 @@ static void test_sizes_take_turns(void **state)
     struct run *runs[RUNS];
     struct batcher batcher;
     struct batcher_step step;
-    batcher_init(&batcher, tiny, 2);
+    batcher_init(&batcher, fixture_tiny, 2);
     for (int i = 0; i < RUNS; i++) {
         struct run_request request = fixture_request(&inputs[i == 1 || i == 4]);
-        set_text(&request, "steps", "10");
-        add(&batcher, runs[i] = fixture_begin(tiny, &request));
+        fixture_set(&request, "steps", "10");
+        add(&batcher, runs[i] = fixture_begin(fixture_tiny, &request));
     }
     static const int expected[][2] = {{0, 2}, {1, 4}, {3, 0}, {2, 3}, {1, 4}, {0, 2}};
     for (size_t i = 0; i < COUNT_OF(expected); i++) {
@@ -191,10 +169,10 @@ static void test_full(void **state)
     (void)state;
     struct image input = fixture_image(32, 32, 1);
     struct run_request request = fixture_request(&input);
-    struct run *run = fixture_begin(tiny, &request);
+    struct run *run = fixture_begin(fixture_tiny, &request);
     struct batcher batcher;
     struct pf_error err = PF_ERROR_INIT;
-    batcher_init(&batcher, tiny, 2);
+    batcher_init(&batcher, fixture_tiny, 2);
     for (int i = 0; i < BATCHER_RUNS_MAX; i++)
         add(&batcher, run); /* never stepped */
     assert_fails(batcher_add(&batcher, run, &err), PF_BUSY, "64 runs", &err);
@@ -225,7 +203,7 @@ static void test_out_of_memory_shrinks_calls(void **state)
     struct mix mix;
     struct batcher batcher;
     mix_init(&mix);
-    batcher_init(&batcher, tiny, BATCHER_RUNS_MAX);
+    batcher_init(&batcher, fixture_tiny, BATCHER_RUNS_MAX);
     batcher.forward = forward_in_little_memory;
     device_rows = 5; /* one run has at most 3, two of the mix have 6 or 5 */
     check_mix(&batcher, &mix, 0);
@@ -238,10 +216,11 @@ static void test_out_of_memory_alone_fails(void **state)
     (void)state;
     struct image input = fixture_image(32, 32, 1);
     struct run_request request = fixture_request(&input);
-    struct run *runs[] = {fixture_begin(tiny, &request), fixture_begin(tiny, &request)};
+    struct run *runs[] = {
+        fixture_begin(fixture_tiny, &request), fixture_begin(fixture_tiny, &request)};
     struct batcher batcher;
     struct batcher_step step;
-    batcher_init(&batcher, tiny, 8);
+    batcher_init(&batcher, fixture_tiny, 8);
     batcher.forward = forward_in_little_memory;
     add(&batcher, runs[0]);
     add(&batcher, runs[1]);
@@ -276,10 +255,11 @@ static void test_shared_failure_is_everybodys(void **state)
     (void)state;
     struct image input = fixture_image(32, 32, 1);
     struct run_request request = fixture_request(&input);
-    struct run *runs[] = {fixture_begin(tiny, &request), fixture_begin(tiny, &request)};
+    struct run *runs[] = {
+        fixture_begin(fixture_tiny, &request), fixture_begin(fixture_tiny, &request)};
     struct batcher batcher;
     struct batcher_step step;
-    batcher_init(&batcher, tiny, 8);
+    batcher_init(&batcher, fixture_tiny, 8);
     batcher.forward = forward_broken;
     add(&batcher, runs[0]);
     add(&batcher, runs[1]);
@@ -311,14 +291,15 @@ static void test_one_runs_failure_is_its_own(void **state)
     (void)state;
     struct image input = fixture_image(32, 32, 1);
     struct run_request request = fixture_request(&input);
-    set_text(&request, "steps", "2");
-    struct image alone = fixture_solve(tiny, &request);
-    struct run *runs[] = {fixture_begin(tiny, &request), fixture_begin(tiny, &request)};
+    fixture_set(&request, "steps", "2");
+    struct image alone = fixture_solve(fixture_tiny, &request);
+    struct run *runs[] = {
+        fixture_begin(fixture_tiny, &request), fixture_begin(fixture_tiny, &request)};
     struct batcher batcher;
     struct batcher_step step;
     struct pf_error err = PF_ERROR_INIT;
     struct image image = IMAGE_INIT;
-    batcher_init(&batcher, tiny, 8);
+    batcher_init(&batcher, fixture_tiny, 8);
     batcher.forward = forward_poisoned;
     add(&batcher, runs[0]);
     add(&batcher, runs[1]);
@@ -365,13 +346,13 @@ static void test_interrupts_know_for_whom(void **state)
     (void)state;
     struct image input = fixture_image(32, 32, 1);
     struct run_request request = fixture_request(&input);
-    struct run *first = fixture_begin(tiny, &request);
-    set_text(&request, "guidance", "decoder");
-    struct run *second = fixture_begin(tiny, &request);
+    struct run *first = fixture_begin(fixture_tiny, &request);
+    fixture_set(&request, "guidance", "decoder");
+    struct run *second = fixture_begin(fixture_tiny, &request);
     struct batcher batcher;
     struct batcher_step step;
     struct interrupt interrupt = {&batcher, {first, second}, 0, 0, 0, {0, 0}};
-    batcher_init(&batcher, tiny, 8);
+    batcher_init(&batcher, fixture_tiny, 8);
     add(&batcher, first);
     add(&batcher, second);
     tensor_set_interrupt(count_operation, &interrupt);
@@ -399,14 +380,14 @@ static void test_stopped_at_any_operation(void **state)
     struct image input = fixture_image(32, 32, 1);
     for (size_t m = 0; m < COUNT_OF(modes); m++) {
         struct run_request request = fixture_request(&input);
-        set_text(&request, "guidance", modes[m]);
+        fixture_set(&request, "guidance", modes[m]);
         int stopped = 0;
         for (int stop_at = 1;; stop_at += 61) {
-            struct run *run = fixture_begin(tiny, &request);
+            struct run *run = fixture_begin(fixture_tiny, &request);
             struct batcher batcher;
             struct batcher_step step;
             struct interrupt interrupt = {&batcher, {run, NULL}, 0, stop_at, 0, {0, 0}};
-            batcher_init(&batcher, tiny, 8);
+            batcher_init(&batcher, fixture_tiny, 8);
             add(&batcher, run);
             tensor_set_interrupt(count_operation, &interrupt);
             batcher_step(&batcher, &step);
@@ -439,5 +420,5 @@ int main(void)
         cmocka_unit_test(test_interrupts_know_for_whom),
         cmocka_unit_test(test_stopped_at_any_operation),
     };
-    return cmocka_run_group_tests_name("batcher", tests, load, unload);
+    return cmocka_run_group_tests_name("batcher", tests, fixture_open_tiny, fixture_close_tiny);
 }

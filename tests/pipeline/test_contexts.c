@@ -8,22 +8,6 @@
 #include "tests/pipeline/fixture.h"
 #include "tests/test.h"
 
-static struct pipeline *tiny;
-
-static int load(void **state)
-{
-    (void)state;
-    tiny = fixture_pipeline(fixture_model("tiny"), PRECISION_F32);
-    return 0;
-}
-
-static int unload(void **state)
-{
-    (void)state;
-    pipeline_destroy(tiny);
-    return 0;
-}
-
 static int count_operation(void *context)
 {
     ++*(int *)context;
@@ -46,7 +30,7 @@ static const struct unet_context *get(
 static struct contexts fresh(void)
 {
     struct contexts contexts;
-    contexts_init(&contexts, tiny->tokenizer, tiny->clip, tiny->unet);
+    contexts_init(&contexts, fixture_tiny->tokenizer, fixture_tiny->clip, fixture_tiny->unet);
     return contexts;
 }
 
@@ -140,11 +124,11 @@ static void test_runs_share(void **state)
     for (int i = 0; i < 2; i++) {
         SCOPE(s, &err);
         struct run_rows rows;
-        runs[i] = fixture_begin(tiny, &request);
+        runs[i] = fixture_begin(fixture_tiny, &request);
         assert_ok(run_wants(runs[i], &s, &rows, &err), &err);
         assert_int_equal(rows.count, 3);
         assert_ptr_equal(rows.contexts[0], rows.contexts[2]);
-        assert_ptr_equal(rows.contexts[1], tiny->null_context);
+        assert_ptr_equal(rows.contexts[1], fixture_tiny->null_context);
         seen[i] = rows.contexts[0];
     }
     assert_ptr_equal(seen[0], seen[1]);
@@ -162,5 +146,5 @@ int main(void)
         cmocka_unit_test(test_failures_leave_nothing),
         cmocka_unit_test(test_runs_share),
     };
-    return cmocka_run_group_tests_name("contexts", tests, load, unload);
+    return cmocka_run_group_tests_name("contexts", tests, fixture_open_tiny, fixture_close_tiny);
 }

@@ -10,28 +10,6 @@
 #include "tests/pipeline/fixture.h"
 #include "tests/test.h"
 
-static struct pipeline *tiny;
-
-static int load(void **state)
-{
-    (void)state;
-    tiny = fixture_pipeline(fixture_model("tiny"), PRECISION_F32);
-    return 0;
-}
-
-static int unload(void **state)
-{
-    (void)state;
-    pipeline_destroy(tiny);
-    return 0;
-}
-
-static void set_text(struct run_request *request, const char *name, const char *value)
-{
-    struct pf_error err = PF_ERROR_INIT;
-    assert_ok(params_set_text(&request->params, name, value, &err), &err);
-}
-
 /* Solves twice, the second time with one parameter changed. */
 static double effect_of(const char *name, const char *value)
 {
@@ -39,11 +17,11 @@ static double effect_of(const char *name, const char *value)
     struct image input = fixture_image(size, size - 4, 1);
     struct run_request request = fixture_request(&input);
     if (value && strcmp(value, "latent") == 0)
-        set_text(&request, "guidance_rate", "1000"); /* a random model's gradients are small */
-    struct image first = fixture_solve(tiny, &request);
+        fixture_set(&request, "guidance_rate", "1000"); /* a random model's gradients are small */
+    struct image first = fixture_solve(fixture_tiny, &request);
     if (name)
-        set_text(&request, name, value);
-    struct image second = fixture_solve(tiny, &request);
+        fixture_set(&request, name, value);
+    struct image second = fixture_solve(fixture_tiny, &request);
     double difference = fixture_difference(&first, &second);
     image_finish(&input);
     image_finish(&first);
@@ -78,10 +56,10 @@ static void test_large_seeds_differ(void **state)
     (void)state;
     struct image input = fixture_image(32, 40, 1);
     struct run_request request = fixture_request(&input);
-    set_text(&request, "seed", "4294967295");
-    struct image first = fixture_solve(tiny, &request);
-    set_text(&request, "seed", "9007199254740991");
-    struct image second = fixture_solve(tiny, &request);
+    fixture_set(&request, "seed", "4294967295");
+    struct image first = fixture_solve(fixture_tiny, &request);
+    fixture_set(&request, "seed", "9007199254740991");
+    struct image second = fixture_solve(fixture_tiny, &request);
     assert_true(fixture_difference(&first, &second) > 1e-3);
     image_finish(&input);
     image_finish(&first);
@@ -93,14 +71,14 @@ static void test_both_texts_count(void **state)
     (void)state;
     struct image input = fixture_image(32, 40, 1);
     struct run_request request = fixture_request(&input);
-    struct image plain = fixture_solve(tiny, &request);
+    struct image plain = fixture_solve(fixture_tiny, &request);
     request.instruction = "remove the snow";
-    struct image other = fixture_solve(tiny, &request);
+    struct image other = fixture_solve(fixture_tiny, &request);
     request.instruction = "remove the haze";
     request.auxiliary_prompt = "a blurred photo of snow";
-    struct image auxiliary = fixture_solve(tiny, &request);
+    struct image auxiliary = fixture_solve(fixture_tiny, &request);
     request.instruction = "";
-    struct image blind = fixture_solve(tiny, &request);
+    struct image blind = fixture_solve(fixture_tiny, &request);
     assert_true(fixture_difference(&plain, &other) > 1e-3);
     assert_true(fixture_difference(&plain, &auxiliary) > 1e-3);
     assert_true(fixture_difference(&auxiliary, &blind) > 1e-3);
@@ -117,8 +95,8 @@ static void test_sizes_are_kept(void **state)
     for (size_t i = 0; i < COUNT_OF(sizes); i++) {
         struct image input = fixture_image(sizes[i][0], sizes[i][1], 2);
         struct run_request request = fixture_request(&input);
-        set_text(&request, "steps", "1");
-        struct image output = fixture_solve(tiny, &request);
+        fixture_set(&request, "steps", "1");
+        struct image output = fixture_solve(fixture_tiny, &request);
         assert_int_equal(output.width, sizes[i][0]);
         assert_int_equal(output.height, sizes[i][1]);
         assert_null(output.alpha);
@@ -138,7 +116,7 @@ static void test_alpha_is_kept(void **state)
     for (size_t i = 0; i < area; i++)
         input.alpha[i] = (uint8_t)(i * 7);
     struct run_request request = fixture_request(&input);
-    struct image output = fixture_solve(tiny, &request);
+    struct image output = fixture_solve(fixture_tiny, &request);
     assert_non_null(output.alpha);
     assert_memory_equal(output.alpha, input.alpha, area);
     image_finish(&input);
@@ -172,18 +150,18 @@ static void test_guidance_leaks_nothing(void **state)
     static const char *const modes[] = {"decoder", "latent"};
     struct image input = fixture_image(64, 72, 3), other = fixture_image(72, 64, 4);
     size_t size = 0;
-    AUTO_FREE float *lora = copy_lora(tiny, &size);
+    AUTO_FREE float *lora = copy_lora(fixture_tiny, &size);
     for (size_t i = 0; i < COUNT_OF(modes); i++) {
         struct run_request request = fixture_request(&input);
-        set_text(&request, "guidance", modes[i]);
-        struct image before = fixture_solve(tiny, &request);
+        fixture_set(&request, "guidance", modes[i]);
+        struct image before = fixture_solve(fixture_tiny, &request);
         struct run_request disturbing = fixture_request(&other);
-        set_text(&disturbing, "guidance", modes[i]);
-        set_text(&disturbing, "guidance_updates", "3");
-        struct image between = fixture_solve(tiny, &disturbing);
-        struct image after = fixture_solve(tiny, &request);
+        fixture_set(&disturbing, "guidance", modes[i]);
+        fixture_set(&disturbing, "guidance_updates", "3");
+        struct image between = fixture_solve(fixture_tiny, &disturbing);
+        struct image after = fixture_solve(fixture_tiny, &request);
         size_t size_after = 0;
-        AUTO_FREE float *lora_after = copy_lora(tiny, &size_after);
+        AUTO_FREE float *lora_after = copy_lora(fixture_tiny, &size_after);
         assert_true(fixture_difference(&before, &after) == 0);
         assert_int_equal(size, size_after);
         assert_memory_equal(lora, lora_after, size);
@@ -203,12 +181,12 @@ static void test_guidance_reports_its_loss(void **state)
     struct image input = fixture_image(64, 64, 3);
     for (size_t i = 0; i < COUNT_OF(modes); i++) {
         struct run_request request = fixture_request(&input);
-        set_text(&request, "guidance", modes[i]);
-        struct run *run = fixture_begin(tiny, &request);
+        fixture_set(&request, "guidance", modes[i]);
+        struct run *run = fixture_begin(fixture_tiny, &request);
         const struct run_progress *progress = run_progress(run);
         struct batcher batcher;
         struct pf_error err = PF_ERROR_INIT;
-        batcher_init(&batcher, tiny, 1);
+        batcher_init(&batcher, fixture_tiny, 1);
         assert_ok(batcher_add(&batcher, run, &err), &err);
         for (int step = 1; !run_done(run); step++) {
             struct batcher_step taken;
@@ -237,20 +215,20 @@ static void test_mask_takes_part(void **state)
     float mask[40 * 32];
     for (size_t i = 0; i < COUNT_OF(modes); i++) {
         struct run_request request = fixture_request(&input);
-        struct image off = fixture_solve(tiny, &request);
-        set_text(&request, "guidance", modes[i]);
+        struct image off = fixture_solve(fixture_tiny, &request);
+        fixture_set(&request, "guidance", modes[i]);
         if (i == 1)
-            set_text(&request, "guidance_rate", "1000");
-        struct image whole = fixture_solve(tiny, &request);
+            fixture_set(&request, "guidance_rate", "1000");
+        struct image whole = fixture_solve(fixture_tiny, &request);
         request.mask = mask;
         request.mask_width = 40;
         request.mask_height = 32;
         for (size_t p = 0; p < COUNT_OF(mask); p++)
             mask[p] = 1;
-        struct image none = fixture_solve(tiny, &request);
+        struct image none = fixture_solve(fixture_tiny, &request);
         for (size_t p = 0; p < COUNT_OF(mask); p++)
             mask[p] = p % 40 < 15 ? 1 : 0;
-        struct image part = fixture_solve(tiny, &request);
+        struct image part = fixture_solve(fixture_tiny, &request);
         assert_true(fixture_difference(&off, &none) < 1e-5);
         assert_true(fixture_difference(&off, &part) > 1e-3);
         assert_true(fixture_difference(&whole, &part) > 1e-3);
@@ -268,14 +246,15 @@ static void test_automatic_region_runs(void **state)
     struct image input = fixture_image(64, 64, 3);
     for (size_t i = 0; i < COUNT_OF(modes); i++) {
         struct run_request request = fixture_request(&input);
-        set_text(&request, "guidance", modes[i]);
-        struct image everywhere = fixture_solve(tiny, &request);
-        set_text(&request, "guidance_region", "auto");
-        struct image automatic = fixture_solve(tiny, &request);
+        fixture_set(&request, "guidance", modes[i]);
+        struct image everywhere = fixture_solve(fixture_tiny, &request);
+        fixture_set(&request, "guidance_region", "auto");
+        struct image automatic = fixture_solve(fixture_tiny, &request);
         assert_true(fixture_difference(&everywhere, &automatic) > 0);
         assert_true(fixture_difference(&everywhere, &automatic) <= 1);
-        set_text(&request, "text_scale", "0.5"); /* where the row it compares with is not needed */
-        struct image conditional = fixture_solve(tiny, &request);
+        fixture_set(
+            &request, "text_scale", "0.5"); /* where the row it compares with is not needed */
+        struct image conditional = fixture_solve(fixture_tiny, &request);
         image_finish(&everywhere);
         image_finish(&automatic);
         image_finish(&conditional);
@@ -289,8 +268,8 @@ static void test_wants_is_idempotent(void **state)
     (void)state;
     struct image input = fixture_image(64, 64, 3);
     struct run_request request = fixture_request(&input);
-    set_text(&request, "guidance", "latent");
-    struct run *run = fixture_begin(tiny, &request);
+    fixture_set(&request, "guidance", "latent");
+    struct run *run = fixture_begin(fixture_tiny, &request);
     struct pf_error err = PF_ERROR_INIT;
     struct run_rows rows;
     SCOPE(s, &err);
@@ -317,13 +296,13 @@ static void test_what_follows_from_the_request(void **state)
     struct run_request request = fixture_request(&input);
     request.mask = mask;
     request.mask_width = request.mask_height = 2;
-    struct run *run = fixture_begin(tiny, &request);
+    struct run *run = fixture_begin(fixture_tiny, &request);
     assert_int_equal(run_params(run)->guidance_region, GUIDANCE_REGION_MASK);
     run_destroy(run);
     request.mask = NULL;
     params_init(&request.params);
-    set_text(&request, "resolution", "64");
-    run = fixture_begin(tiny, &request);
+    fixture_set(&request, "resolution", "64");
+    run = fixture_begin(fixture_tiny, &request);
     assert_int_equal(run_params(run)->guidance, GUIDANCE_DECODER);
     run_destroy(run);
     run = fixture_begin(plain, &request);
@@ -349,21 +328,21 @@ static void test_refusals_name_the_field(void **state)
     struct image input = fixture_image(32, 32, 3), ribbon = fixture_image(9000, 2, 3);
     float mask[1] = {1};
     struct run_request request = fixture_request(&input);
-    set_text(&request, "guidance_region", "mask");
-    assert_refused(tiny, &request, "guidance_region: ");
+    fixture_set(&request, "guidance_region", "mask");
+    assert_refused(fixture_tiny, &request, "guidance_region: ");
     request = fixture_request(&input);
-    set_text(&request, "guidance_region", "none");
+    fixture_set(&request, "guidance_region", "none");
     request.mask = mask;
     request.mask_width = request.mask_height = 1;
-    assert_refused(tiny, &request, "mask: ");
+    assert_refused(fixture_tiny, &request, "mask: ");
     request = fixture_request(&input);
-    set_text(&request, "guidance", "decoder");
+    fixture_set(&request, "guidance", "decoder");
     assert_refused(plain, &request, "guidance: ");
     request = fixture_request(&input);
     request.auxiliary_prompt = "a photo";
     assert_refused(plain, &request, "auxiliary_prompt: ");
     request = fixture_request(&ribbon);
-    assert_refused(tiny, &request, "image: 9000×2");
+    assert_refused(fixture_tiny, &request, "image: 9000×2");
     image_finish(&input);
     image_finish(&ribbon);
     pipeline_destroy(plain);
@@ -381,12 +360,12 @@ static void test_overlong_text(void **state)
     memset(text, 'a', size);
     text[size] = '\0';
     request.instruction = text;
-    assert_refused(tiny, &request, "instruction: text of 71680 bytes");
+    assert_refused(fixture_tiny, &request, "instruction: text of 71680 bytes");
     request.instruction = "";
     request.auxiliary_prompt = text;
-    assert_refused(tiny, &request, "auxiliary_prompt: text of 71680 bytes");
+    assert_refused(fixture_tiny, &request, "auxiliary_prompt: text of 71680 bytes");
     request.auxiliary_prompt = "\xff";
-    assert_refused(tiny, &request, "auxiliary_prompt: text is not UTF-8");
+    assert_refused(fixture_tiny, &request, "auxiliary_prompt: text is not UTF-8");
     image_finish(&input);
 }
 
@@ -398,7 +377,7 @@ static void assert_runs(const char *model, enum precision precision, const char 
     struct pipeline *pipeline = fixture_pipeline(model, precision);
     struct image input = fixture_image(40, 48, 5);
     struct run_request request = fixture_request(&input);
-    set_text(&request, "guidance", guidance);
+    fixture_set(&request, "guidance", guidance);
     struct image output = fixture_solve(pipeline, &request);
     assert_true(fixture_difference(&output, &output) == 0);
     assert_true(fixture_difference(&output, &input) > 1e-3);
@@ -441,13 +420,13 @@ static void test_bfloat16_is_near_float32(void **state)
     struct pipeline *half = fixture_pipeline(fixture_model("tiny"), PRECISION_BF16);
     struct image input = fixture_image(40, 40, 5);
     struct run_request request = fixture_request(&input);
-    set_text(&request, "steps", "1");
-    set_text(&request, "text_scale", "0.5");
-    set_text(&request, "image_scale", "0.5");
-    struct image exact = fixture_solve(tiny, &request);
+    fixture_set(&request, "steps", "1");
+    fixture_set(&request, "text_scale", "0.5");
+    fixture_set(&request, "image_scale", "0.5");
+    struct image exact = fixture_solve(fixture_tiny, &request);
     struct image rough = fixture_solve(half, &request);
-    set_text(&request, "seed", "1");
-    struct image other = fixture_solve(tiny, &request);
+    fixture_set(&request, "seed", "1");
+    struct image other = fixture_solve(fixture_tiny, &request);
     double rounding = mean_difference(&exact, &rough), change = mean_difference(&exact, &other);
     if (!(rounding > 0 && rounding < change / 3))
         fail_msg("bfloat16 moves the picture by %g, another seed by %g", rounding, change);
@@ -488,11 +467,11 @@ static void test_previews_are_spread(void **state)
         struct run_request request = fixture_request(&input);
         request.params.steps = cases[i][0];
         request.params.previews = cases[i][1];
-        struct run *run = fixture_begin(tiny, &request);
+        struct run *run = fixture_begin(fixture_tiny, &request);
         struct batcher batcher;
         struct batcher_step step;
         struct pf_error err = PF_ERROR_INIT;
-        batcher_init(&batcher, tiny, 1);
+        batcher_init(&batcher, fixture_tiny, 1);
         assert_ok(batcher_add(&batcher, run, &err), &err);
         assert_false(run_preview_due(run));
         int due = 0, last = 0;
@@ -527,13 +506,13 @@ static void test_last_previews_are_decoded(void **state)
         request.params.steps = cases[i][0];
         request.params.previews = cases[i][1];
         request.params.previews_decoded = cases[i][2];
-        struct run *run = fixture_begin(tiny, &request);
+        struct run *run = fixture_begin(fixture_tiny, &request);
         struct batcher batcher;
         struct batcher_step step;
         struct pf_error err = PF_ERROR_INIT;
         struct image preview = IMAGE_INIT, result = IMAGE_INIT;
         int decoded = 0;
-        batcher_init(&batcher, tiny, 1);
+        batcher_init(&batcher, fixture_tiny, 1);
         assert_ok(batcher_add(&batcher, run, &err), &err);
         while (!run_done(run)) {
             batcher_step(&batcher, &step);
@@ -565,11 +544,11 @@ static void test_decoded_previews_are_bounded(void **state)
     struct image input = fixture_image(40, 600, 5), preview = IMAGE_INIT;
     struct run_request request = fixture_request(&input);
     request.params.steps = request.params.previews = request.params.previews_decoded = 1;
-    struct run *run = fixture_begin(tiny, &request);
+    struct run *run = fixture_begin(fixture_tiny, &request);
     struct batcher batcher;
     struct batcher_step step;
     struct pf_error err = PF_ERROR_INIT;
-    batcher_init(&batcher, tiny, 1);
+    batcher_init(&batcher, fixture_tiny, 1);
     assert_ok(batcher_add(&batcher, run, &err), &err);
     batcher_step(&batcher, &step);
     assert_ok(run_preview(run, &preview, &err), &err);
@@ -578,7 +557,7 @@ static void test_decoded_previews_are_bounded(void **state)
     image_finish(&preview);
     run_destroy(run);
     request.params.previews = 0;
-    assert_int_equal(run_begin(&run, tiny, &request, &err), PF_INVALID);
+    assert_int_equal(run_begin(&run, fixture_tiny, &request, &err), PF_INVALID);
     assert_non_null(strstr(err.message, "previews_decoded: 1 of 0"));
     image_finish(&input);
 }
@@ -608,5 +587,5 @@ int main(void)
         cmocka_unit_test(test_last_previews_are_decoded),
         cmocka_unit_test(test_decoded_previews_are_bounded),
     };
-    return cmocka_run_group_tests_name("run", tests, load, unload);
+    return cmocka_run_group_tests_name("run", tests, fixture_open_tiny, fixture_close_tiny);
 }

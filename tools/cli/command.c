@@ -93,3 +93,10 @@ enum pf_status command_print(const struct buffer *text, struct pf_error *err)
         return pf_fail_errno(err, errno, "standard output");
     return PF_OK;
 }
+
+enum pf_status command_print_page(const struct help_page *page, struct pf_error *err)
+{
+    AUTO_BUFFER struct buffer text = BUFFER_INIT;
+    help_put_page(&text, page);
+    return command_print(&text, err);
+}

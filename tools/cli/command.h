@@ -49,7 +49,7 @@ extern const struct command command_fix, command_inspect, command_bench, command
     command_jobs;
 
 /* Of the commands that two programs know (local.h). */
-#define COMMAND_FIX_SUMMARY "changes a photo as an instruction says"
+#define COMMAND_FIX_SUMMARY   "changes a photo as an instruction says"
 #define COMMAND_BENCH_SUMMARY "measures load, encode, step and decode times of a model"
 
 /* Those of this build: a bare one talks to no server. */
@@ -74,6 +74,9 @@ PF_MUST_CHECK enum pf_status command_parse(const struct command_line *line, int 
 
 /* Writes a whole buffer to standard output. PF_IO. */
 PF_MUST_CHECK enum pf_status command_print(const struct buffer *text, struct pf_error *err);
+
+/* The page of --help, likewise. PF_IO, PF_NOMEM. */
+PF_MUST_CHECK enum pf_status command_print_page(const struct help_page *page, struct pf_error *err);
 
 /* The row of every command's --help; `type` has a member int64_t help. */
 #define COMMAND_HELP_ROW(type)                                                                     \

@@ -256,9 +256,7 @@ static enum pf_status print_help(struct pf_error *err)
         .sections = sections,
         .section_count = COUNT_OF(sections),
     };
-    AUTO_BUFFER struct buffer text = BUFFER_INIT;
-    help_put_page(&text, &page);
-    return command_print(&text, err);
+    return command_print_page(&page, err);
 }
 
 static int run_bench(int argc, char **argv)

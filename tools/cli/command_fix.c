@@ -85,24 +85,6 @@ static const struct help_section sections[] = {
                  "      --auxiliary-prompt \"The photo is too dark. It shows a harbour.\""},
 };
 
-/* All rows of the command: the fixed ones with the parameters in front of "General". */
-struct table {
-    struct option_spec rows[COUNT_OF(rows) + PARAM_ROWS_MAX];
-    size_t count;
-};
-
-static void table_init(struct table *table)
-{
-    size_t general = 0;
-    while (strcmp(rows[general].group, "General") != 0)
-        general++;
-    memcpy(table->rows, rows, general * sizeof *rows);
-    table->count = general;
-    param_rows_append(table->rows, &table->count, AT(params), params_without);
-    memcpy(table->rows + table->count, rows + general, (COUNT_OF(rows) - general) * sizeof *rows);
-    table->count += COUNT_OF(rows) - general;
-}
-
 static enum pf_status set_row(
     const struct option_spec *row, void *values, const char *value, struct pf_error *err)
 {
@@ -110,7 +92,7 @@ static enum pf_status set_row(
     return param_rows_set(row, options, &options->params, value, err);
 }
 
-static enum pf_status print_help(const struct table *table, struct pf_error *err)
+static enum pf_status print_help(const struct param_table *table, struct pf_error *err)
 {
     struct help_page page = {
         .name = "promptfix fix",
@@ -131,9 +113,7 @@ static enum pf_status print_help(const struct table *table, struct pf_error *err
         .sections = sections,
         .section_count = COUNT_OF(sections),
     };
-    AUTO_BUFFER struct buffer text = BUFFER_INIT;
-    help_put_page(&text, &page);
-    return command_print(&text, err);
+    return command_print_page(&page, err);
 }
 
 /* One picture on its way. */
@@ -312,10 +292,10 @@ static int run_fix(int argc, char **argv)
 {
     struct pf_error err = PF_ERROR_INIT;
     struct fix_options options = {0};
-    struct table table;
+    struct param_table table;
     const char *input = NULL;
     size_t input_count;
-    table_init(&table);
+    param_table_init(&table, rows, COUNT_OF(rows), "General", AT(params), params_without);
     params_init(&options.params);
     if (options_init(table.rows, table.count, &options, &err) != PF_OK)
         return command_fail(command_fix.name, PHASE_USAGE, &err);

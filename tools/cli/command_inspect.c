@@ -43,9 +43,7 @@ static enum pf_status print_help(struct pf_error *err)
         .sections = sections,
         .section_count = COUNT_OF(sections),
     };
-    AUTO_BUFFER struct buffer text = BUFFER_INIT;
-    help_put_page(&text, &page);
-    return command_print(&text, err);
+    return command_print_page(&page, err);
 }
 
 /* *ret_problem: why the model can't be run, PF_OK when it can. */

@@ -88,9 +88,7 @@ static enum pf_status print_help(struct pf_error *err)
         .sections = sections,
         .section_count = COUNT_OF(sections),
     };
-    AUTO_BUFFER struct buffer text = BUFFER_INIT;
-    help_put_page(&text, &page);
-    return command_print(&text, err);
+    return command_print_page(&page, err);
 }
 
 static enum pf_status print(struct jobs_call *call, struct buffer *text, struct pf_error *err)

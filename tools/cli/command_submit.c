@@ -125,24 +125,6 @@ static const struct help_section sections[] = {
                  "  promptfix submit --manifest list.jsonl -o fixed"},
 };
 
-struct table {
-    struct option_spec rows[COUNT_OF(rows) + PARAM_ROWS_MAX];
-    size_t count;
-};
-
-/* The fixed rows with the parameters in front of "Server". */
-static void table_init(struct table *table)
-{
-    size_t server = 0;
-    while (strcmp(rows[server].group, "Server") != 0)
-        server++;
-    memcpy(table->rows, rows, server * sizeof *rows);
-    table->count = server;
-    param_rows_append(table->rows, &table->count, AT(params), params_without);
-    memcpy(table->rows + table->count, rows + server, (COUNT_OF(rows) - server) * sizeof *rows);
-    table->count += COUNT_OF(rows) - server;
-}
-
 static enum pf_status set_row(
     const struct option_spec *row, void *values, const char *value, struct pf_error *err)
 {
@@ -150,7 +132,7 @@ static enum pf_status set_row(
     return param_rows_set(row, flags, &flags->params, value, err);
 }
 
-static enum pf_status print_help(const struct table *table, struct pf_error *err)
+static enum pf_status print_help(const struct param_table *table, struct pf_error *err)
 {
     struct help_page page = {
         .name = "promptfix submit",
@@ -166,9 +148,7 @@ static enum pf_status print_help(const struct table *table, struct pf_error *err
         .sections = sections,
         .section_count = COUNT_OF(sections),
     };
-    AUTO_BUFFER struct buffer text = BUFFER_INIT;
-    help_put_page(&text, &page);
-    return command_print(&text, err);
+    return command_print_page(&page, err);
 }
 
 /* ---- before anything is sent ---- */
@@ -362,10 +342,10 @@ static int run_submit(int argc, char **argv)
 {
     struct pf_error err = PF_ERROR_INIT;
     struct submit_flags flags = {0};
-    struct table table;
+    struct param_table table;
     size_t count;
     AUTO_FREE const char **paths = calloc((size_t)argc, sizeof *paths);
-    table_init(&table);
+    param_table_init(&table, rows, COUNT_OF(rows), "Server", AT(params), params_without);
     params_init(&flags.params);
     if (!paths)
         pf_fail(&err, PF_NOMEM, "no memory for arguments");

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/cli/manifest.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,44 +17,6 @@ struct line {
     struct request request;
     const char *image, *output; /* the document's */
 };
-
-static void put_json(struct buffer *out, const struct jdoc_value *value)
-{
-    const struct jdoc_value *child;
-    switch (value->type) {
-    case JDOC_NULL:
-        buffer_put_text(out, "null");
-        break;
-    case JDOC_FALSE:
-        buffer_put_text(out, "false");
-        break;
-    case JDOC_TRUE:
-        buffer_put_text(out, "true");
-        break;
-    case JDOC_NUMBER:
-        if (value->is_integer)
-            buffer_put_format(out, "%" PRId64, value->integer);
-        else
-            buffer_put_json_number(out, value->number);
-        break;
-    case JDOC_STRING:
-        buffer_put_json_string(out, value->string, value->size);
-        break;
-    case JDOC_ARRAY:
-    case JDOC_OBJECT:
-        buffer_put_text(out, value->type == JDOC_ARRAY ? "[" : "{");
-        for (child = value->first; child; child = child->next) {
-            if (child->key) {
-                buffer_put_json_string(out, child->key, child->key_size);
-                buffer_put_text(out, ":");
-            }
-            put_json(out, child);
-            buffer_put_text(out, child->next ? "," : "");
-        }
-        buffer_put_text(out, value->type == JDOC_ARRAY ? "]" : "}");
-        break;
-    }
-}
 
 static enum pf_status check_text(const struct jdoc_value *member, struct pf_error *err)
 {
@@ -92,7 +53,7 @@ static enum pf_status set_metadata(
     AUTO_BUFFER struct buffer text = BUFFER_INIT;
     if (member->type != JDOC_OBJECT)
         return pf_fail(err, PF_INVALID, "metadata: expected an object");
-    put_json(&text, member);
+    jdoc_put(&text, member);
     PF_TRY(buffer_status(&text, err));
     free(request->metadata);
     request->metadata = buffer_steal(&text, NULL);

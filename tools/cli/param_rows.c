@@ -55,6 +55,20 @@ void param_rows_append(
     }
 }
 
+void param_table_init(struct param_table *table, const struct option_spec *rows, size_t count,
+    const char *group, size_t offset, const char *const *without)
+{
+    size_t before = 0;
+    assert(count + PARAM_ROWS_MAX <= PARAM_TABLE_ROWS_MAX);
+    while (strcmp(rows[before].group, group) != 0)
+        before++;
+    memcpy(table->rows, rows, before * sizeof *rows);
+    table->count = before;
+    param_rows_append(table->rows, &table->count, offset, without);
+    memcpy(table->rows + table->count, rows + before, (count - before) * sizeof *rows);
+    table->count += count - before;
+}
+
 enum pf_status param_rows_set(const struct option_spec *row, void *values, struct params *params,
     const char *value, struct pf_error *err)
 {
