@@ -116,16 +116,16 @@ const struct option_spec config_options[] = {
         .doc = "Address to serve on. Port 0 takes a free one, which the line 'listening on' tells."},
     {"max_connections", 0, OPTION_INTEGER, 0, SERVER, AT(max_connections), 8, 100000, "1100",
         .group = "Network", .doc = "Most connections at a time, event streams among them."},
-    {"max_connections_per_address", 0, OPTION_INTEGER, 0, SERVER, AT(max_connections_per_address), 0, 100000,
+    {"max_connections_per_address", 0, OPTION_INTEGER, OPTION_RELOADABLE, SERVER, AT(max_connections_per_address), 0, 100000,
         "0", .group = "Network",
         .doc = "Most connections of one client address. 0 sets no limit of its own, as behind a proxy, where "
                "all clients share an address."},
-    {"request_deadline", 0, OPTION_DURATION, 0, SERVER, AT(request_deadline_ms), SECONDS,
+    {"request_deadline", 0, OPTION_DURATION, OPTION_RELOADABLE, SERVER, AT(request_deadline_ms), SECONDS,
         HOURS, "2min", .group = "Network",
         .doc = "Time a request has to arrive whole, however slowly it drips."},
-    {"wait_max", 0, OPTION_DURATION, 0, SERVER, AT(wait_max_ms), SECONDS, HOURS, "5min",
+    {"wait_max", 0, OPTION_DURATION, OPTION_RELOADABLE, SERVER, AT(wait_max_ms), SECONDS, HOURS, "5min",
         .group = "Network", .doc = "Longest time a request with 'Prefer: wait' is held open."},
-    {"sse_ping", 0, OPTION_DURATION, 0, SERVER, AT(sse_ping_ms), 100, 5 * MINUTES, "15s",
+    {"sse_ping", 0, OPTION_DURATION, OPTION_RELOADABLE, SERVER, AT(sse_ping_ms), 100, 5 * MINUTES, "15s",
         .group = "Network",
         .doc = "Pause after which an idle event stream gets a comment line, so that proxies keep it open and a "
                "client that left is noticed."},
@@ -141,7 +141,7 @@ const struct option_spec config_options[] = {
                "sees only its own jobs. Reloading reads the file again."},
     {"allow_without_keys", 0, OPTION_SWITCH, OPTION_NOT_NEGATED, SERVER, AT(allow_without_keys), .group = "Access",
         .doc = "Serves everybody who can reach an address other than loopback although there is no keys_file."},
-    {"cors_origins", 0, OPTION_LIST, 0, SERVER, AT(cors_origins), .value_name = "ORIGIN,…", .group = "Access",
+    {"cors_origins", 0, OPTION_LIST, OPTION_RELOADABLE, SERVER, AT(cors_origins), .value_name = "ORIGIN,…", .group = "Access",
         .check = check_origin,
         .doc = "Origins whose pages may use this server from a browser, as https://example.org. Others may not "
                "even post a form to it."},
@@ -164,11 +164,11 @@ const struct option_spec config_options[] = {
                "hours, for nine calls in all."},
 
     /* Requests */
-    {"max_body_bytes", 0, OPTION_BYTES, 0, SERVER, AT(max_body_bytes), 64 * KIB, GIB, "32MiB",
+    {"max_body_bytes", 0, OPTION_BYTES, OPTION_RELOADABLE, SERVER, AT(max_body_bytes), 64 * KIB, GIB, "32MiB",
         .group = "Requests", .doc = "Largest request body; a larger one is answered 413."},
-    {"max_parts", 0, OPTION_INTEGER, 0, SERVER, AT(max_parts), 2, 1000, "32",
+    {"max_parts", 0, OPTION_INTEGER, OPTION_RELOADABLE, SERVER, AT(max_parts), 2, 1000, "32",
         .group = "Requests", .doc = "Most parts of a multipart form."},
-    {"max_field_bytes", 0, OPTION_BYTES, 0, SERVER, AT(max_field_bytes), KIB, MIB, "16KiB",
+    {"max_field_bytes", 0, OPTION_BYTES, OPTION_RELOADABLE, SERVER, AT(max_field_bytes), KIB, MIB, "16KiB",
         .group = "Requests", .doc = "Largest text field of a form."},
     {"max_pixels", 0, OPTION_INTEGER, 0, BOTH, AT(max_pixels), 4096, 1e9, "50000000", .group = "Requests",
         .doc = "Most pixels of an image, looked up in its header before anything is decoded."},
@@ -181,65 +181,65 @@ const struct option_spec config_options[] = {
         .check = check_store,
         .doc = "Where jobs are remembered: ':memory:' forgets them when the server ends. Without it an SQLite "
                "database in the data directory, from which a restarted server goes on."},
-    {"max_queued", 0, OPTION_INTEGER, 0, SERVER, AT(max_queued), 1, 1e6, "1000",
+    {"max_queued", 0, OPTION_INTEGER, OPTION_RELOADABLE, SERVER, AT(max_queued), 1, 1e6, "1000",
         .group = "Jobs", .doc = "Most interactive jobs that wait; further ones are answered 429 with Retry-After."},
-    {"max_queued_batch", 0, OPTION_INTEGER, 0, SERVER, AT(max_queued_batch), 1, 1e6, "4096",
+    {"max_queued_batch", 0, OPTION_INTEGER, OPTION_RELOADABLE, SERVER, AT(max_queued_batch), 1, 1e6, "4096",
         .group = "Jobs", .doc = "The same for jobs of priority batch, those of batches among them."},
-    {"max_queued_per_key", 0, OPTION_INTEGER, 0, SERVER, AT(max_queued_per_key), 0, 1e6, "0",
+    {"max_queued_per_key", 0, OPTION_INTEGER, OPTION_RELOADABLE, SERVER, AT(max_queued_per_key), 0, 1e6, "0",
         .group = "Jobs",
         .doc = "Most jobs of one API key that wait; further ones are answered 429. 0 sets no limit of its own. "
                "Without keys all callers are one."},
-    {"max_running_per_key", 0, OPTION_INTEGER, 0, SERVER, AT(max_running_per_key), 0, 1e6, "0",
+    {"max_running_per_key", 0, OPTION_INTEGER, OPTION_RELOADABLE, SERVER, AT(max_running_per_key), 0, 1e6, "0",
         .group = "Jobs",
         .doc = "Most jobs of one API key that run at a time; its next ones wait while those of others run. 0 sets "
                "no limit of its own. Without keys all callers are one."},
-    {"max_attempts", 0, OPTION_INTEGER, 0, SERVER, AT(max_attempts), 1, 100, "3",
+    {"max_attempts", 0, OPTION_INTEGER, OPTION_RELOADABLE, SERVER, AT(max_attempts), 1, 100, "3",
         .group = "Jobs", .doc = "A job whose worker died is tried again, this many times in all."},
-    {"result_ttl", 0, OPTION_DURATION, 0, SERVER, AT(result_ttl_ms), SECONDS, 365 * DAYS,
+    {"result_ttl", 0, OPTION_DURATION, OPTION_RELOADABLE, SERVER, AT(result_ttl_ms), SECONDS, 365 * DAYS,
         "24h", .group = "Jobs", .doc = "Time after a job's end until its input and its result are removed."},
-    {"expired_ttl", 0, OPTION_DURATION, 0, SERVER, AT(expired_ttl_ms), 0, 365 * DAYS,
+    {"expired_ttl", 0, OPTION_DURATION, OPTION_RELOADABLE, SERVER, AT(expired_ttl_ms), 0, 365 * DAYS,
         "24h", .group = "Jobs",
         .doc = "Time after that until the job itself is forgotten; until then asking for its result is answered "
                "410. One with an Idempotency-Key is known for a day at least."},
 
     /* Auxiliary prompts */
-    {"vlm_url", 0, OPTION_TEXT, 0, SERVER, AT(vlm_url), .value_name = "URL", .group = "Auxiliary prompts",
+    {"vlm_url", 0, OPTION_TEXT, OPTION_RELOADABLE, SERVER, AT(vlm_url), .value_name = "URL", .group = "Auxiliary prompts",
         .check = check_url,
         .doc = "Base address of the OpenAI-compatible chat endpoint of a vision-language model (llama.cpp's "
                "server, vLLM, Ollama, a cloud), such as http://127.0.0.1:8000/v1. It describes the pictures of "
                "jobs with auxiliary=auto. Without it such jobs are refused."},
-    {"vlm_model", 0, OPTION_TEXT, 0, SERVER, AT(vlm_model), .value_name = "NAME", .group = "Auxiliary prompts",
+    {"vlm_model", 0, OPTION_TEXT, OPTION_RELOADABLE, SERVER, AT(vlm_model), .value_name = "NAME", .group = "Auxiliary prompts",
         .doc = "Name of that model, as its server knows it. Needed with --vlm-url."},
-    {"vlm_key_file", 0, OPTION_TEXT, 0, SERVER, AT(vlm_key_file), .value_name = "FILE",
+    {"vlm_key_file", 0, OPTION_TEXT, OPTION_RELOADABLE, SERVER, AT(vlm_key_file), .value_name = "FILE",
         .group = "Auxiliary prompts", .doc = "File with the key that is sent as bearer token. Without it none is sent."},
-    {"vlm_question_defect", 0, OPTION_TEXT, 0, SERVER, AT(vlm_question_defect),
+    {"vlm_question_defect", 0, OPTION_TEXT, OPTION_RELOADABLE, SERVER, AT(vlm_question_defect),
         .default_text = "What is wrong with the quality of this picture? Name its defects in one short sentence: "
                         "haze, noise, low light, blur, snow, a watermark, missing colour, or none.",
         .value_name = "TEXT", .group = "Auxiliary prompts",
         .doc = "The question about the picture's defects; its answer comes first in the auxiliary prompt. Empty: "
                "not asked."},
-    {"vlm_question_semantic", 0, OPTION_TEXT, 0, SERVER, AT(vlm_question_semantic),
+    {"vlm_question_semantic", 0, OPTION_TEXT, OPTION_RELOADABLE, SERVER, AT(vlm_question_semantic),
         .default_text = "What is in this picture? Describe it in one short sentence, as if it were flawless: say "
                         "nothing about haze, noise, darkness, blur, snow, watermarks or missing colour.",
         .value_name = "TEXT", .group = "Auxiliary prompts",
         .doc = "The question about what the picture shows; its answer follows. Empty: not asked."},
-    {"vlm_image_side", 0, OPTION_INTEGER, 0, SERVER, AT(vlm_image_side), 64, 8192, "768",
+    {"vlm_image_side", 0, OPTION_INTEGER, OPTION_RELOADABLE, SERVER, AT(vlm_image_side), 64, 8192, "768",
         .group = "Auxiliary prompts",
         .doc = "Pixels of the longer side of the picture that is sent: always a JPEG without metadata, larger "
                "ones are scaled down to it."},
-    {"vlm_timeout", 0, OPTION_DURATION, 0, SERVER, AT(vlm_timeout_ms), 100, HOURS, "1min",
+    {"vlm_timeout", 0, OPTION_DURATION, OPTION_RELOADABLE, SERVER, AT(vlm_timeout_ms), 100, HOURS, "1min",
         .group = "Auxiliary prompts", .doc = "Time one attempt to get an answer may take."},
-    {"vlm_retries", 0, OPTION_INTEGER, 0, SERVER, AT(vlm_retries), 0, 20, "3", .group = "Auxiliary prompts",
+    {"vlm_retries", 0, OPTION_INTEGER, OPTION_RELOADABLE, SERVER, AT(vlm_retries), 0, 20, "3", .group = "Auxiliary prompts",
         .doc = "Further attempts after one that failed in a way that may pass: no connection, no answer in time, "
                "status 408, 409, 425, 429 or 5xx, an answer that is none. The pause doubles from half a second to 30 "
                "s, or is what Retry-After says; more than 120 s is a failure."},
-    {"vlm_concurrency", 0, OPTION_INTEGER, 0, SERVER, AT(vlm_concurrency), 1, 256, "4",
+    {"vlm_concurrency", 0, OPTION_INTEGER, OPTION_RELOADABLE, SERVER, AT(vlm_concurrency), 1, 256, "4",
         .group = "Auxiliary prompts",
         .doc = "Most questions asked at a time. The two of one job are asked side by side."},
-    {"vlm_cache_entries", 0, OPTION_INTEGER, 0, SERVER, AT(vlm_cache_entries), 0, 1e6, "1000",
+    {"vlm_cache_entries", 0, OPTION_INTEGER, OPTION_RELOADABLE, SERVER, AT(vlm_cache_entries), 0, 1e6, "1000",
         .group = "Auxiliary prompts",
         .doc = "Answers kept in memory, so that a picture that comes again isn't asked about again. 0: none."},
-    {"vlm_on_failure", 0, OPTION_CHOICE, 0, SERVER, AT(vlm_on_failure), .default_text = "fail",
+    {"vlm_on_failure", 0, OPTION_CHOICE, OPTION_RELOADABLE, SERVER, AT(vlm_on_failure), .default_text = "fail",
         .choices = vlm_on_failure, .group = "Auxiliary prompts",
         .doc = "What becomes of a job whose questions are not all answered. fail: it fails with code "
                "auxiliary_failed. continue: it goes on with what was answered, and its auxiliary_log says what is "

@@ -41,6 +41,26 @@ enum pf_status http_setup_load_keys(
     return PF_OK;
 }
 
+static struct http_tuning get_tuning(const struct config *config)
+{
+    return (struct http_tuning){
+        .max_connections_per_address = (size_t)config->max_connections_per_address,
+        .max_body_bytes = (size_t)config->max_body_bytes,
+        .max_parts = (size_t)config->max_parts,
+        .max_field_bytes = (size_t)config->max_field_bytes,
+        .request_deadline_ms = config->request_deadline_ms,
+        .ping_ms = config->sse_ping_ms,
+        .cors_origins = (const char *const *)config->cors_origins.items,
+        .cors_origin_count = config->cors_origins.count};
+}
+
+enum pf_status http_setup_tune(
+    const struct config *config, struct http_server *server, struct pf_error *err)
+{
+    struct http_tuning tuning = get_tuning(config);
+    return http_server_tune(server, &tuning, err);
+}
+
 static void fill_options(
     const struct config *config, struct api *api, struct http_server_options *options)
 {
@@ -50,14 +70,7 @@ static void fill_options(
     options->authorize = api_authorize;
     options->finished = metrics_count_request;
     options->max_connections = (size_t)config->max_connections;
-    options->max_connections_per_address = (size_t)config->max_connections_per_address;
-    options->max_body_bytes = (size_t)config->max_body_bytes;
-    options->max_parts = (size_t)config->max_parts;
-    options->max_field_bytes = (size_t)config->max_field_bytes;
-    options->request_deadline_ms = config->request_deadline_ms;
-    options->sse_ping_ms = config->sse_ping_ms;
-    options->cors_origins = (const char *const *)config->cors_origins.items;
-    options->cors_origin_count = config->cors_origins.count;
+    options->tuning = get_tuning(config);
 }
 
 enum pf_status http_setup_start(const struct config *config, struct api *api,

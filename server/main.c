@@ -14,16 +14,12 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "config/config.h"
-#include "server/api/api.h"
 #include "server/http/log.h"
-#include "server/http/server.h"
 #include "server/http_setup.h"
 #include "server/jobs/jobs_work.h"
-#include "server/vlm_setup.h"
+#include "server/service.h"
 #include "server/webhooks_setup.h"
 #include "server/worker_setup.h"
-#include "server/workers/workers.h"
 
 extern char **environ;
 
@@ -31,17 +27,6 @@ enum {
     EXIT_USAGE = 2,
     CLEAN_INTERVAL_S = 5,
     DESCRIPTORS_SPARE = 256, /* beside one a connection */
-};
-
-struct service {
-    struct config config;
-    struct jobs *jobs;
-    struct workers *workers;
-    struct vlm *vlm;           /* NULL: none configured */
-    struct webhooks *webhooks; /* NULL: not enabled */
-    struct api api;
-    int has_api;
-    struct http_server *http;
 };
 
 static int complain(const struct pf_error *err, int code)
@@ -84,22 +69,6 @@ static void log_notice(void *context, const struct workers_notice *notice)
         LOG_TEXT("reason", notice->message ? notice->message : ""));
 }
 
-static void log_vlm(void *context, const struct vlm_notice *notice)
-{
-    static const struct {
-        enum log_level level;
-        const char *message;
-    } kinds[] = {
-        [VLM_NOTICE_RETRY] = {LOG_LEVEL_INFO, "vision-language model: again"},
-        [VLM_NOTICE_FAILED] = {LOG_LEVEL_WARNING, "vision-language model: no answer"},
-        [VLM_NOTICE_ERROR] = {LOG_LEVEL_ERROR, "auxiliary prompt can't be stored"},
-    };
-    (void)context;
-    log_line(kinds[notice->kind].level, kinds[notice->kind].message, LOG_TEXT("job", notice->job),
-        LOG_TEXT("question", notice->question), LOG_TEXT("reason", notice->message),
-        LOG_TEXT("answer", notice->detail));
-}
-
 static void log_webhook(void *context, const struct webhooks_notice *notice)
 {
     (void)context;
@@ -109,66 +78,21 @@ static void log_webhook(void *context, const struct webhooks_notice *notice)
         LOG_TEXT("reason", notice->reason), LOG_NUMBER("attempt", notice->attempt));
 }
 
-static enum pf_status open_jobs(struct service *service, struct pf_error *err)
-{
-    const struct config *config = &service->config;
-    struct jobs_options options;
-    jobs_options_init(&options);
-    options.data_dir = config->data_dir;
-    options.in_memory = strcmp(config->store, ":memory:") == 0;
-    options.max_queued = config->max_queued;
-    options.max_queued_batch = config->max_queued_batch;
-    options.max_queued_per_owner = config->max_queued_per_key;
-    options.max_running_per_owner = config->max_running_per_key;
-    options.max_attempts = config->max_attempts;
-    options.result_ttl_ms = config->result_ttl_ms;
-    options.expired_ttl_ms = config->expired_ttl_ms;
-    return jobs_create(&service->jobs, &options, err);
-}
-
 static enum pf_status start(struct service *service, struct pf_error *err)
 {
     const struct config *config = &service->config;
-    PF_TRY(open_jobs(service, err));
+    struct jobs_options jobs_options;
+    struct api_options api_options;
+    service_fill_jobs_options(config, &jobs_options);
+    PF_TRY(jobs_create(&service->jobs, &jobs_options, err));
     PF_TRY(worker_setup_start(config, service->jobs, log_notice, NULL, &service->workers, err));
-    PF_TRY(vlm_setup_start(config, service->jobs, log_vlm, NULL, &service->vlm, err));
+    PF_TRY(vlm_setup_start(config, service->jobs, service_log_vlm, NULL, &service->vlm, err));
+    PF_TRY(vlm_setup_digest(config, service->vlm_digest, err));
     PF_TRY(webhooks_setup_start(config, service->jobs, log_webhook, NULL, &service->webhooks, err));
-    PF_TRY(api_init(&service->api, service->jobs, service->workers,
-        &(struct api_options){.max_body_bytes = config->max_body_bytes,
-            .max_parts = config->max_parts,
-            .max_field_bytes = config->max_field_bytes,
-            .max_pixels = config->max_pixels,
-            .wait_max_ms = config->wait_max_ms,
-            .vlm = service->vlm,
-            .webhooks = service->webhooks},
-        err));
+    service_fill_api_options(service, config, &api_options);
+    PF_TRY(api_init(&service->api, service->jobs, service->workers, &api_options, err));
     service->has_api = 1;
     return http_setup_start(config, &service->api, &service->http, err);
-}
-
-/* SIGHUP. A configuration with a mistake in it changes nothing. */
-static void reload(struct service *service)
-{
-    struct config *config = &service->config;
-    struct pf_error err = PF_ERROR_INIT;
-    struct config next;
-    AUTO_BUFFER struct buffer ignored = BUFFER_INIT;
-    if (config_reload(config, &next, &ignored, &err) != PF_OK) {
-        log_line(
-            LOG_LEVEL_ERROR, "the configuration is not reloaded", LOG_TEXT("reason", err.message));
-        return;
-    }
-    config->log_level = next.log_level;
-    config->log_format = next.log_format;
-    config->drain_deadline_ms = next.drain_deadline_ms;
-    enum pf_status status = http_setup_load_keys(&next, &service->api, &err);
-    config_finish(&next);
-    if (status != PF_OK)
-        log_line(LOG_LEVEL_ERROR, "the keys are not reloaded", LOG_TEXT("reason", err.message));
-    log_set_level((enum log_level)config->log_level);
-    log_set_format(config->log_format == CONFIG_LOG_JSON ? LOG_JSON : LOG_HUMAN);
-    log_line(LOG_LEVEL_INFO, "configuration reloaded",
-        LOG_TEXT("after_restart", ignored.size ? ignored.data : ""));
 }
 
 /* Until SIGTERM or SIGINT. Expired jobs are removed in between. */
@@ -180,8 +104,11 @@ static void serve(struct service *service, const sigset_t *signals)
         if (number == SIGTERM || number == SIGINT)
             return;
         if (number == SIGHUP)
-            reload(service);
-        if (number < 0 && errno == EAGAIN && jobs_clean(service->jobs, NULL, &err) != PF_OK)
+            service_reload(service);
+        if (number >= 0 || errno != EAGAIN)
+            continue;
+        service_end_questions(service);
+        if (jobs_clean(service->jobs, NULL, &err) != PF_OK)
             log_line(
                 LOG_LEVEL_ERROR, "expired jobs can't be removed", LOG_TEXT("reason", err.message));
     }

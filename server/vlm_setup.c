@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/program.h"
+#include "base/sha256.h"
 
 /* One line of visible ASCII: what may stand in a header. */
 static enum pf_status read_key(const char *path, struct buffer *ret, struct pf_error *err)
@@ -29,6 +30,40 @@ static enum pf_status check(const struct config *config, struct pf_error *err)
         return pf_fail(err, PF_INVALID,
             "--vlm-url needs a question: --vlm-question-defect and --vlm-question-semantic are "
             "both empty");
+    return PF_OK;
+}
+
+_Static_assert((int)VLM_SETUP_DIGEST_SIZE == SHA256_HEX_SIZE, "a digest in hex");
+
+static void add_text(struct sha256 *sha, const char *text, size_t size)
+{
+    uint64_t count = size;
+    sha256_update(sha, &count, sizeof count);
+    sha256_update(sha, text, size);
+}
+
+enum pf_status vlm_setup_digest(
+    const struct config *config, char ret_digest[VLM_SETUP_DIGEST_SIZE], struct pf_error *err)
+{
+    AUTO_BUFFER struct buffer key = BUFFER_INIT;
+    struct sha256 sha;
+    if (config->vlm_url[0])
+        PF_TRY(check(config, err));
+    if (config->vlm_url[0] && config->vlm_key_file[0])
+        PF_TRY(read_key(config->vlm_key_file, &key, err));
+    sha256_init(&sha);
+    for (size_t i = 0; i < config_option_count; i++) {
+        AUTO_BUFFER struct buffer value = BUFFER_INIT;
+        if (strncmp(config_options[i].name, "vlm_", 4) != 0)
+            continue;
+        option_put_text(&value, &config_options[i], config);
+        PF_TRY(buffer_status(&value, err));
+        add_text(&sha, value.data ? value.data : "", value.size);
+    }
+    add_text(&sha, key.data ? key.data : "", key.size);
+    unsigned char digest[SHA256_SIZE];
+    sha256_finish(&sha, digest);
+    sha256_hex(digest, ret_digest);
     return PF_OK;
 }
 

@@ -14,4 +14,11 @@ PF_MUST_CHECK enum pf_status vlm_setup_start(const struct config *config, struct
     void (*notice)(void *context, const struct vlm_notice *notice), void *notice_context,
     struct vlm **ret_vlm, struct pf_error *err);
 
+enum { VLM_SETUP_DIGEST_SIZE = 65 };
+
+/* A digest of all that vlm_setup_start() goes by, the key file's content included: whether it has
+ * to be started anew. PF_INVALID and file errors as there. */
+PF_MUST_CHECK enum pf_status vlm_setup_digest(
+    const struct config *config, char ret_digest[VLM_SETUP_DIGEST_SIZE], struct pf_error *err);
+
 #endif

@@ -59,8 +59,27 @@ enum pf_status api_init(struct api *api, struct jobs *jobs, struct workers *work
     if (!api->metrics)
         return pf_fail(err, PF_NOMEM, "api: out of memory");
     pthread_mutex_init(&api->model_lock, NULL);
-    pthread_rwlock_init(&api->keys_lock, NULL);
+    pthread_rwlock_init(&api->settings_lock, NULL);
     return PF_OK;
+}
+
+void api_get_options(struct api *api, struct api_options *ret_options)
+{
+    pthread_rwlock_rdlock(&api->settings_lock);
+    *ret_options = api->options;
+    pthread_rwlock_unlock(&api->settings_lock);
+}
+
+void api_set_options(struct api *api, const struct api_options *options)
+{
+    pthread_rwlock_wrlock(&api->settings_lock);
+    api->options.max_body_bytes = options->max_body_bytes;
+    api->options.max_parts = options->max_parts;
+    api->options.max_field_bytes = options->max_field_bytes;
+    api->options.wait_max_ms = options->wait_max_ms;
+    api->options.takes_auto = options->takes_auto;
+    api->options.vlm = options->vlm;
+    pthread_rwlock_unlock(&api->settings_lock);
 }
 
 static void free_model(struct api_model *model)
@@ -78,7 +97,7 @@ void api_finish(struct api *api)
     keys_destroy(api->keys);
     free(api->metrics);
     pthread_mutex_destroy(&api->model_lock);
-    pthread_rwlock_destroy(&api->keys_lock);
+    pthread_rwlock_destroy(&api->settings_lock);
 }
 
 /* What the model doesn't recommend has the table's default; a member this server doesn't know is

@@ -35,7 +35,8 @@ struct api_options {
     int64_t max_field_bytes;
     int64_t max_pixels;
     int64_t wait_max_ms;
-    struct vlm *vlm;           /* borrowed; NULL: auxiliary 'auto' is refused */
+    int takes_auto;            /* auxiliary 'auto' is not refused */
+    struct vlm *vlm;           /* borrowed, for its numbers; NULL: none */
     struct webhooks *webhooks; /* borrowed; NULL: webhook_url is refused */
 };
 
@@ -52,8 +53,8 @@ struct api_model {
 
 struct metrics;
 
-/* Locking: model_lock guards `model`, which is set once and constant from then on; keys_lock guards
- * `keys`. */
+/* Locking: model_lock guards `model`, which is set once and constant from then on; settings_lock
+ * guards `keys` and `options`, but for the webhooks, which never change. */
 struct api {
     struct jobs *jobs;       /* borrowed */
     struct workers *workers; /* borrowed */
@@ -61,7 +62,7 @@ struct api {
     atomic_int draining;
     pthread_mutex_t model_lock;
     struct api_model *model;
-    pthread_rwlock_t keys_lock;
+    pthread_rwlock_t settings_lock;
     struct keys *keys;       /* NULL: none needed */
     struct metrics *metrics; /* owned */
 };
@@ -75,6 +76,12 @@ void api_finish(struct api *api);
 
 /* Which keys are taken from now on; NULL: none is needed. Takes `keys`. */
 void api_set_keys(struct api *api, struct keys *keys);
+
+/* What holds now: a copy, for one request, whose `vlm` is not to be used. */
+void api_get_options(struct api *api, struct api_options *ret_options);
+/* Changes all but max_pixels and webhooks. When it returns nobody uses the former `vlm` any more.
+ */
+void api_set_options(struct api *api, const struct api_options *options);
 
 /* The server's `authorize` callback. */
 void api_authorize(struct http_request *request, void *context);

@@ -11,7 +11,7 @@ void api_authorize(struct http_request *request, void *context)
     struct api *api = context;
     if (http_route(request)->attributes & ROUTE_OPEN)
         return;
-    pthread_rwlock_rdlock(&api->keys_lock);
+    pthread_rwlock_rdlock(&api->settings_lock);
     if (api->keys) {
         const char *token = keys_bearer_token(http_header(request, "Authorization"));
         const char *id = token ? keys_find(api->keys, token) : NULL;
@@ -24,14 +24,14 @@ void api_authorize(struct http_request *request, void *context)
                       : "an API key is needed: Authorization: Bearer KEY");
         }
     }
-    pthread_rwlock_unlock(&api->keys_lock);
+    pthread_rwlock_unlock(&api->settings_lock);
 }
 
 void api_set_keys(struct api *api, struct keys *keys)
 {
-    pthread_rwlock_wrlock(&api->keys_lock);
+    pthread_rwlock_wrlock(&api->settings_lock);
     struct keys *old = api->keys;
     api->keys = keys;
-    pthread_rwlock_unlock(&api->keys_lock);
+    pthread_rwlock_unlock(&api->settings_lock);
     keys_destroy(old);
 }

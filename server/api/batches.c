@@ -204,6 +204,7 @@ static void submit_batch(
     char location[32 + ID_SIZE];
     snprintf(location, sizeof location, "/v1/batches/%s", batch.id);
     http_add_header(request, "Location", location);
+    http_log_value(request, "batch", batch.id);
     if (is_replayed)
         http_add_header(request, "Idempotent-Replayed", "true");
     if (http_accepts(request, "text/event-stream"))
@@ -215,13 +216,14 @@ static void submit_batch(
 static void create_batch(struct http_request *request, struct api *api, int64_t give_up_ms)
 {
     struct batch_form form;
+    struct api_options options;
     struct submission_failure failure;
     const char *key;
     if (refuse_query(request) || !submit_read_key(request, &key) ||
         !submit_is_open(request, api, give_up_ms, create_batch))
         return;
-    if (batch_form_read(&form, http_form(request), &api->options, api_get_model(api), &failure) ==
-        PF_OK)
+    api_get_options(api, &options);
+    if (batch_form_read(&form, http_form(request), &options, api_get_model(api), &failure) == PF_OK)
         submit_batch(request, api, &form, key);
     else
         submit_fail_form(request, &failure);

@@ -198,9 +198,9 @@ static enum pf_status take_snapshot(struct event_stream *stream, struct pf_error
     return subscribe(stream, snapshot.last_id, err);
 }
 
-/* A client that comes back: 204 when it has heard the end already. That is for the hub to say, not for
- * the job: a job is known to have ended a moment before its last event is published. An event that is
- * there is left to be read again. */
+/* A client that comes back: 204 when it has heard the end already. That is for the hub to say, not
+ * for the job: a job is known to have ended a moment before its last event is published. An event
+ * that is there is left to be read again. */
 static enum pf_status resume(
     struct event_stream *stream, int64_t last_id, int *ret_is_over, struct pf_error *err)
 {

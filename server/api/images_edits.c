@@ -89,6 +89,7 @@ static void submit_edit(
         submit_fail(request, api, &err);
         return;
     }
+    http_log_value(request, "job", jobs.ids[0]);
     http_release_body(request);
     if (form->is_streaming)
         edit_respond_stream(request, &jobs);
@@ -99,6 +100,7 @@ static void submit_edit(
 static void edit_image(struct http_request *request, struct api *api, int64_t give_up_ms)
 {
     struct edit_form form;
+    struct api_options options;
     struct submission_failure failure;
     struct pf_error err = PF_ERROR_INIT;
     const char *key;
@@ -108,8 +110,8 @@ static void edit_image(struct http_request *request, struct api *api, int64_t gi
     }
     if (!submit_read_key(request, &key) || !submit_is_open(request, api, give_up_ms, edit_image))
         return;
-    if (edit_form_read(&form, http_form(request), &api->options, api_get_model(api), &failure) ==
-        PF_OK)
+    api_get_options(api, &options);
+    if (edit_form_read(&form, http_form(request), &options, api_get_model(api), &failure) == PF_OK)
         submit_edit(request, api, &form, key);
     else
         submit_fail_form(request, &failure);

@@ -92,15 +92,17 @@ static int read_preferences(
     struct http_request *request, struct api *api, int64_t *ret_wait_s, int *ret_include_image)
 {
     struct pf_error err = PF_ERROR_INIT;
+    struct api_options options;
+    api_get_options(api, &options);
     if (!api_read_include(request, ret_include_image))
         return 0;
     if (http_prefer_wait_s(request, ret_wait_s, &err) != PF_OK) {
         http_fail_error(request, "Prefer", &err);
         return 0;
     }
-    if (*ret_wait_s > api->options.wait_max_ms / 1000) {
+    if (*ret_wait_s > options.wait_max_ms / 1000) {
         http_fail(request, PROBLEM_INVALID, "Prefer", "Prefer: wait=%lld, at most %lld seconds",
-            (long long)*ret_wait_s, (long long)(api->options.wait_max_ms / 1000));
+            (long long)*ret_wait_s, (long long)(options.wait_max_ms / 1000));
         return 0;
     }
     return 1;
@@ -112,6 +114,7 @@ static void respond_accepted(struct http_request *request, struct api *api, cons
     char text[64 + ID_SIZE];
     snprintf(text, sizeof text, "/v1/jobs/%s", job->id);
     http_add_header(request, "Location", text);
+    http_log_value(request, "job", job->id);
     if (http_accepts(request, "text/event-stream")) {
         api_respond_events(request, api, job->id, 0, include_image);
     } else if (wait_s > 0) {
@@ -125,6 +128,7 @@ static void respond_accepted(struct http_request *request, struct api *api, cons
 
 static void create_job(struct http_request *request, struct api *api, int64_t give_up_ms)
 {
+    struct api_options options;
     int64_t wait_s = -1;
     int include_image = 0, is_replayed = 0;
     struct submission submission = SUBMISSION_INIT;
@@ -135,8 +139,9 @@ static void create_job(struct http_request *request, struct api *api, int64_t gi
     if (!read_preferences(request, api, &wait_s, &include_image) ||
         !submit_read_key(request, &key) || !submit_is_open(request, api, give_up_ms, create_job))
         return;
-    if (submission_read(&submission, http_form(request), &api->options, api_get_model(api),
-            &failure) != PF_OK) {
+    api_get_options(api, &options);
+    if (submission_read(&submission, http_form(request), &options, api_get_model(api), &failure) !=
+        PF_OK) {
         submit_fail_form(request, &failure);
         submission_finish(&submission);
         return;

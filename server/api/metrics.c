@@ -227,8 +227,10 @@ void handle_get_metrics(struct http_request *request, void *context)
     put_server(&body, http_server_of(request));
     put_jobs(&body, api->jobs);
     put_workers(&body, api->workers);
+    pthread_rwlock_rdlock(&api->settings_lock);
     if (api->options.vlm)
         put_vlm(&body, api->options.vlm);
+    pthread_rwlock_unlock(&api->settings_lock);
     if (api->options.webhooks)
         put_webhooks(&body, api->options.webhooks);
     http_add_header(request, "Cache-Control", "no-store");

@@ -88,9 +88,11 @@ static void put_limits(struct buffer *out, const struct api_options *options)
 void handle_get_capabilities(struct http_request *request, void *context)
 {
     struct api *api = context;
+    struct api_options options;
     struct buffer body = BUFFER_INIT;
     if (refuse_query(request))
         return;
+    api_get_options(api, &options);
     const struct api_model *model = api_get_model(api);
     struct params defaults;
     params_init(&defaults);
@@ -111,10 +113,10 @@ void handle_get_capabilities(struct http_request *request, void *context)
                            "\"output_formats\":[\"png\",\"jpeg\",\"webp\"],"
                            "\"auxiliary\":[");
     buffer_put_text(&body,
-        api->options.vlm && (!model || model->has_auxiliary) ? "\"off\",\"auto\"" : "\"off\"");
+        options.takes_auto && (!model || model->has_auxiliary) ? "\"off\",\"auto\"" : "\"off\"");
     buffer_put_text(&body, "],\"webhooks\":");
-    buffer_put_text(&body, api->options.webhooks ? "true," : "false,");
-    put_limits(&body, &api->options);
+    buffer_put_text(&body, options.webhooks ? "true," : "false,");
+    put_limits(&body, &options);
     buffer_put_text(&body, "}");
     http_respond_buffer(request, 200, "application/json", &body);
 }

@@ -49,7 +49,7 @@ static enum pf_status set_auxiliary(
     PF_TRY(job_auxiliary_parse(text, &submission->spec.auxiliary, err));
     if (submission->spec.auxiliary != JOB_AUXILIARY_AUTO)
         return PF_OK;
-    if (!submission->options->vlm)
+    if (!submission->options->takes_auto)
         return pf_fail(err, PF_INVALID,
             "auxiliary 'auto' needs a vision-language model, and this server has none");
     if (!submission->model->has_auxiliary)

@@ -30,12 +30,16 @@ int cors_is_same_host(const char *origin, const char *host)
     return 0;
 }
 
-static int is_listed(const struct http_server_options *options, const char *origin)
+/* origin may be NULL. */
+static int is_listed(struct tuned *tuned, const char *origin, int *ret_has_any)
 {
-    for (size_t i = 0; i < options->cors_origin_count; i++)
-        if (strcmp(options->cors_origins[i], origin) == 0)
-            return 1;
-    return 0;
+    int is_found = 0;
+    pthread_rwlock_rdlock(&tuned->cors_lock);
+    for (size_t i = 0; origin && i < tuned->cors_origin_count && !is_found; i++)
+        is_found = strcmp(tuned->cors_origins[i], origin) == 0;
+    *ret_has_any = tuned->cors_origin_count > 0;
+    pthread_rwlock_unlock(&tuned->cors_lock);
+    return is_found;
 }
 
 static void answer_preflight(struct http_request *request)
@@ -48,15 +52,16 @@ static void answer_preflight(struct http_request *request)
 
 void cors_check(struct http_request *request)
 {
-    const struct http_server_options *options = &request->server->options;
     const char *origin = http_header(request, "Origin");
     const char *host = http_header(request, "Host");
     int is_options = strcmp(request->method, "OPTIONS") == 0;
-    if (options->cors_origin_count > 0)
+    int has_any;
+    int is_allowed = is_listed(&request->server->tuned, origin, &has_any);
+    if (has_any)
         http_add_header(request, "Vary", "Origin");
     if (!origin)
         return;
-    if (is_listed(options, origin)) {
+    if (is_allowed) {
         http_add_header(request, "Access-Control-Allow-Origin", origin);
         http_add_header(request, "Access-Control-Expose-Headers", exposed_headers);
         if (is_options && http_header(request, "Access-Control-Request-Method"))

@@ -75,7 +75,7 @@ static ssize_t read_late(void *context, uint64_t position, char *bytes, size_t c
     (void)position;
     struct late_body *late = context;
     for (;;) {
-        int64_t ping_at_ms = late->last_ms + late->server->options.sse_ping_ms;
+        int64_t ping_at_ms = late->last_ms + atomic_load(&late->server->tuned.ping_ms);
         if (atomic_load(&late->done))
             return send_rest(late, bytes, count);
         if (suspension_is_gone(late->suspension))
@@ -99,7 +99,7 @@ static ssize_t read_late(void *context, uint64_t position, char *bytes, size_t c
 
 int64_t http_ping_ms(const struct http_request *request)
 {
-    return request->is_chunkable ? request->server->options.sse_ping_ms : INT64_MAX;
+    return request->is_chunkable ? atomic_load(&request->server->tuned.ping_ms) : INT64_MAX;
 }
 
 struct MHD_Response *late_create_response(

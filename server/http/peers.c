@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Locking: peers.mutex guards the list and every peer's phase and deadline; verdict and address are
- * set once. A peer in the list has an open socket: peers_close() comes before close(). */
+/* Locking: peers.mutex guards the list, the limits and every peer's phase and deadline; verdict and
+ * address are set once. A peer in the list has an open socket: peers_close() comes before close().
+ */
 #include "server/http/peers.h"
 
 #include <arpa/inet.h>
@@ -92,9 +93,8 @@ struct peer *peers_open(struct peers *peers, int fd, const struct sockaddr *addr
     peer->fd = fd;
     if (address)
         set_address(peer, address);
-    int64_t within_ms = peers->options.request_deadline_ms;
-
     pthread_mutex_lock(&peers->mutex);
+    int64_t within_ms = peers->options.request_deadline_ms;
     peer->verdict = judge(peers, peer);
     if (peer->verdict != PEER_FINE && within_ms > REFUSED_DEADLINE_MS)
         within_ms = REFUSED_DEADLINE_MS;
@@ -135,32 +135,42 @@ const char *peer_get_address(const struct peer *peer)
     return peer->address;
 }
 
-static void set_phase(struct peers *peers, struct peer *peer, enum phase phase, int64_t deadline_ms)
+void peers_set_limits(struct peers *peers, size_t max_per_address, int64_t request_deadline_ms)
 {
+    pthread_mutex_lock(&peers->mutex);
+    peers->options.max_per_address = max_per_address;
+    peers->options.request_deadline_ms = request_deadline_ms;
+    pthread_mutex_unlock(&peers->mutex);
+}
+
+static void set_phase(struct peers *peers, struct peer *peer, enum phase phase)
+{
+    int64_t now_ms = clock_monotonic_ms();
     pthread_mutex_lock(&peers->mutex);
     /* The time of a connection's first request runs from accept(). */
     int keeps_deadline = phase == PHASE_RECEIVING && peer->phase == PHASE_RECEIVING;
     if (peer->phase != PHASE_CUT && !keeps_deadline) {
         peer->phase = phase;
-        peer->deadline_ms = deadline_ms;
+        peer->deadline_ms = phase == PHASE_RECEIVING ? now_ms + peers->options.request_deadline_ms
+                            : phase == PHASE_IDLE    ? now_ms + peers->options.idle_ms
+                                                     : INT64_MAX;
     }
     pthread_mutex_unlock(&peers->mutex);
 }
 
 void peers_set_receiving(struct peers *peers, struct peer *peer)
 {
-    set_phase(
-        peers, peer, PHASE_RECEIVING, clock_monotonic_ms() + peers->options.request_deadline_ms);
+    set_phase(peers, peer, PHASE_RECEIVING);
 }
 
 void peers_set_answering(struct peers *peers, struct peer *peer)
 {
-    set_phase(peers, peer, PHASE_ANSWERING, INT64_MAX);
+    set_phase(peers, peer, PHASE_ANSWERING);
 }
 
 void peers_set_idle(struct peers *peers, struct peer *peer)
 {
-    set_phase(peers, peer, PHASE_IDLE, clock_monotonic_ms() + peers->options.idle_ms);
+    set_phase(peers, peer, PHASE_IDLE);
 }
 
 static void cut_off(const struct peers *peers, struct peer *peer)

@@ -47,6 +47,9 @@ void peers_set_idle(struct peers *peers, struct peer *peer);
 /* Cuts off those over their deadline; libmicrohttpd then sees the end of the stream. */
 void peers_tick(struct peers *peers, int64_t now_ms);
 
+/* For connections and requests to come. */
+void peers_set_limits(struct peers *peers, size_t max_per_address, int64_t request_deadline_ms);
+
 size_t peers_count(struct peers *peers);
 
 #endif

@@ -80,11 +80,7 @@ static void take_trace_id(struct http_request *request)
 
 static size_t body_limit(const struct http_request *request)
 {
-    const struct http_server_options *options = &request->server->options;
-    if (request->match.route && request->match.route->body == ROUTE_BODY_JSON &&
-        options->max_body_bytes > HTTP_JSON_BODY_MAX)
-        return HTTP_JSON_BODY_MAX;
-    return options->max_body_bytes;
+    return atomic_load(&request->server->tuned.max_body_bytes);
 }
 
 static void fail_too_large(struct http_request *request)
@@ -142,7 +138,7 @@ static void find_route(struct http_request *request)
 
 static void open_body(struct http_request *request, size_t size)
 {
-    const struct http_server_options *options = &request->server->options;
+    struct tuned *tuned = &request->server->tuned;
     const char *type = http_header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
     struct pf_error err = PF_ERROR_INIT;
     switch (request->match.route->body) {
@@ -150,20 +146,14 @@ static void open_body(struct http_request *request, size_t size)
         if (size > 0)
             http_fail(request, PROBLEM_INVALID, NULL, "this operation takes no body");
         return;
-    case ROUTE_BODY_JSON:
-        if (!type || strncasecmp(type, "application/json", 16) != 0 || !strchr("; \t", type[16]))
-            http_fail(request, PROBLEM_UNSUPPORTED_MEDIA, NULL,
-                "Content-Type is '%.100s', expected application/json", type ? type : "");
-        request->body = (struct buffer)BUFFER_INIT_MAX(body_limit(request));
-        return;
     case ROUTE_BODY_FORM:
         if (multipart_create(&request->form, type ? type : "",
                 &(struct multipart_limits){
                     .max_parts = request->match.route->attributes & ROUTE_MANY_PARTS
                                      ? HTTP_MANY_PARTS_MAX
-                                     : options->max_parts,
-                    .max_text_bytes = options->max_field_bytes,
-                    .max_file_bytes = options->max_body_bytes},
+                                     : atomic_load(&tuned->max_parts),
+                    .max_text_bytes = atomic_load(&tuned->max_field_bytes),
+                    .max_file_bytes = atomic_load(&tuned->max_body_bytes)},
                 &err) != PF_OK)
             http_fail_error(request, NULL, &err);
         return;
@@ -212,7 +202,7 @@ int request_begin(struct http_request *request, const char *method, const char *
     if (request->status == 0)
         return 0;
     int is_waiting = http_header(request, MHD_HTTP_HEADER_EXPECT) != NULL;
-    size_t worth_reading = request->server->options.max_body_bytes * HTTP_DRAIN_FACTOR;
+    size_t worth_reading = body_limit(request) * HTTP_DRAIN_FACTOR;
     int must_not_read = size > 0 && (is_waiting || (size != SIZE_MAX && size > worth_reading));
     request->must_close |= must_not_read;
     return must_not_read;
@@ -243,11 +233,8 @@ void request_take_body(struct http_request *request, const char *bytes, size_t c
         if (request->form) {
             if (multipart_feed(request->form, bytes, count, &err) != PF_OK)
                 field = multipart_failed_field(request->form);
-        } else if (request->match.route->body == ROUTE_BODY_NONE) {
-            http_fail(request, PROBLEM_INVALID, NULL, "this operation takes no body");
         } else {
-            buffer_put(&request->body, bytes, count);
-            (void)!buffer_status(&request->body, &err);
+            http_fail(request, PROBLEM_INVALID, NULL, "this operation takes no body");
         }
         if (err.status != PF_OK)
             http_fail_error(request, field && *field ? field : NULL, &err);

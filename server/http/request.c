@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/http/request_impl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -37,8 +38,6 @@ void request_drop_body(struct http_request *request)
 {
     multipart_destroy(request->form);
     request->form = NULL;
-    buffer_finish(&request->body);
-    request->body = (struct buffer)BUFFER_INIT;
     atomic_fetch_sub(&request->server->buffered_bytes, request->accounted);
     request->accounted = 0;
 }
@@ -131,11 +130,6 @@ const struct multipart *http_form(const struct http_request *request)
     return request->form;
 }
 
-const struct buffer *http_body(const struct http_request *request)
-{
-    return &request->body;
-}
-
 void http_release_body(struct http_request *request)
 {
     request_drop_body(request);
@@ -155,6 +149,12 @@ enum pf_status http_run_task(
 const char *http_owner(const struct http_request *request)
 {
     return request->owner;
+}
+
+void http_log_value(struct http_request *request, const char *key, const char *value)
+{
+    request->log_key = key;
+    snprintf(request->log_value, sizeof request->log_value, "%s", value);
 }
 
 void http_set_owner(struct http_request *request, const char *owner)

@@ -21,6 +21,7 @@ struct http_server;
 enum {
     HTTP_REQUEST_ID_MAX = 64, /* of a client's x-request-id; [A-Za-z0-9._-] */
     HTTP_HEADERS_MAX = 24,    /* added to one answer */
+    HTTP_LOG_VALUE_MAX = 63,
 };
 
 /* ---- what was asked; texts live as long as the request ---- */
@@ -48,13 +49,14 @@ int http_list_has(const char *list, const char *item);
 PF_MUST_CHECK enum pf_status http_prefer_wait_s(
     const struct http_request *request, int64_t *ret_seconds, struct pf_error *err);
 
-/* The parts of a form, complete; NULL on routes without one. Like the body, it is there until the
- * handler has answered (a deferral keeps it) or gives it back early by http_release_body(). */
+/* The parts of a form, complete; NULL on routes without one. It is there until the handler has
+ * answered (a deferral keeps it) or gives it back early by http_release_body(). */
 const struct multipart *http_form(const struct http_request *request);
-/* The bytes of a JSON body. */
-const struct buffer *http_body(const struct http_request *request);
-
 void http_release_body(struct http_request *request);
+
+/* Adds one value to this request's log line; the key lives as long as the program, the value is
+ * copied (at most HTTP_LOG_VALUE_MAX bytes). */
+void http_log_value(struct http_request *request, const char *key, const char *value);
 
 /* Who asks, set by the server's authorize callback; "" when keys are not in use. */
 const char *http_owner(const struct http_request *request);

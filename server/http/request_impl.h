@@ -5,6 +5,7 @@
 /* What the files of this folder share of a request and its server. Private to server/http. */
 
 #include <microhttpd.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "server/http/executor.h"
@@ -48,7 +49,9 @@ struct http_request {
     char method[HTTP_METHOD_SIZE];
     char owner[HTTP_OWNER_SIZE];
     char trace_id[HTTP_TRACE_ID_SIZE]; /* of a traceparent header; "" without */
-    char *target;                      /* owned: path, NUL, query */
+    const char *log_key;               /* NULL: none */
+    char log_value[HTTP_LOG_VALUE_MAX + 1];
+    char *target; /* owned: path, NUL, query */
     const char *query_text;
     struct query query;
     struct route_match match;
@@ -56,7 +59,6 @@ struct http_request {
     size_t received;  /* bytes of body */
     size_t accounted; /* of them counted in server->buffered_bytes */
     struct multipart *form;
-    struct buffer body;
 
     int status; /* 0: not answered yet */
     struct MHD_Response *response;
@@ -70,8 +72,19 @@ struct http_request {
     struct http_deferral deferral;
 };
 
+/* struct http_tuning, as threads read it. Locking: cors_lock guards the origins, which are replaced
+ * whole; the rest is atomic (peers.h holds the limits of connections). */
+struct tuned {
+    atomic_size_t max_body_bytes, max_parts, max_field_bytes;
+    atomic_llong ping_ms;
+    pthread_rwlock_t cors_lock;
+    char **cors_origins;
+    size_t cors_origin_count;
+};
+
 struct http_server {
-    struct http_server_options options;
+    struct http_server_options options; /* but for the tuning */
+    struct tuned tuned;
     struct MHD_Daemon *daemon;
     struct suspender *suspender;
     struct executor *executor;
@@ -105,6 +118,10 @@ void request_end_body(struct http_request *request);
 enum MHD_Result request_dispatch(struct http_request *request);
 enum MHD_Result request_continue(struct http_request *request);
 enum MHD_Result request_queue_answer(struct http_request *request);
+
+/* tuning.c */
+void tuned_init(struct tuned *tuned);
+void tuned_finish(struct tuned *tuned);
 
 /* sse.c, late_body.c: the responses that pull; NULL when out of memory (the source is closed then).
  */

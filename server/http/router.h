@@ -17,7 +17,6 @@ enum {
 enum route_body {
     ROUTE_BODY_NONE, /* a body is refused */
     ROUTE_BODY_FORM, /* multipart/form-data */
-    ROUTE_BODY_JSON, /* application/json, kept as bytes */
 };
 
 /* Bits of http_route.attributes. */

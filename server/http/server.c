@@ -36,13 +36,13 @@ void http_server_options_init(struct http_server_options *options)
     *options = (struct http_server_options){
         .host = "127.0.0.1",
         .port = 8080,
+        .tuning = {.max_body_bytes = 32u << 20,
+            .max_parts = 32,
+            .max_field_bytes = 16384,
+            .request_deadline_ms = 120000,
+            .ping_ms = 15000},
         .max_connections = 1000,
-        .max_body_bytes = 32u << 20,
-        .max_parts = 32,
-        .max_field_bytes = 16384,
         .max_buffered_bytes = (size_t)512 << 20,
-        .request_deadline_ms = 120000,
-        .sse_ping_ms = 15000,
         .executor_threads = 8,
     };
 }
@@ -106,7 +106,8 @@ static enum MHD_Result on_access(void *context, struct MHD_Connection *connectio
     if (*upload_size > 0) {
         request_take_body(request, upload, *upload_size);
         *upload_size = 0;
-        size_t worth_reading = request->server->options.max_body_bytes * HTTP_DRAIN_FACTOR;
+        size_t worth_reading =
+            atomic_load(&request->server->tuned.max_body_bytes) * HTTP_DRAIN_FACTOR;
         return request->received > worth_reading ? MHD_NO : MHD_YES;
     }
     peers_set_answering(request->server->peers, request->peer);
@@ -125,6 +126,7 @@ static void log_request(const struct http_request *request, const struct http_su
         LOG_NUMBER("received", summary->body_bytes),
         LOG_TEXT("client", peer_get_address(request->peer)), LOG_TEXT("owner", request->owner),
         LOG_TEXT("trace_id", request->trace_id),
+        LOG_TEXT(request->log_key ? request->log_key : "", request->log_value),
         LOG_TEXT("end", code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : "aborted"));
 }
 
@@ -280,8 +282,8 @@ static enum pf_status start_parts(struct http_server *server, struct pf_error *e
     PF_TRY(suspender_create(&server->suspender, err));
     PF_TRY(peers_create(&server->peers,
         &(struct peers_options){.max_connections = options->max_connections,
-            .max_per_address = options->max_connections_per_address,
-            .request_deadline_ms = options->request_deadline_ms,
+            .max_per_address = options->tuning.max_connections_per_address,
+            .request_deadline_ms = options->tuning.request_deadline_ms,
             .idle_ms = HTTP_IDLE_MS,
             .can_send_text = !options->tls_certificate},
         err));
@@ -297,6 +299,7 @@ static void release_parts(struct http_server *server)
     executor_destroy(server->executor);
     peers_destroy(server->peers);
     suspender_destroy(server->suspender);
+    tuned_finish(&server->tuned);
     if (server->listen_fd >= 0)
         close(server->listen_fd);
     free(server);
@@ -310,11 +313,14 @@ enum pf_status http_server_start(struct http_server **ret_server,
         return pf_fail(err, PF_NOMEM, "http: out of memory");
     server->options = *options;
     server->listen_fd = -1;
+    tuned_init(&server->tuned);
     /* Threads started here leave signals to the main thread. */
     sigset_t all, kept;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &kept);
-    enum pf_status status = start_parts(server, err);
+    enum pf_status status = http_server_tune(server, &options->tuning, err);
+    if (status == PF_OK)
+        status = start_parts(server, err);
     pthread_sigmask(SIG_SETMASK, &kept, NULL);
     if (status != PF_OK) {
         release_parts(server);

@@ -17,11 +17,10 @@ enum {
     HTTP_CONNECTION_MEMORY = 32 * 1024, /* request line and headers of one connection, at most */
     HTTP_CONNECTIONS_SPARE = 128,       /* beyond max_connections, to tell them that it is full */
     HTTP_EXECUTOR_WAITING_MAX = 4096,   /* requests waiting for a thread */
-    HTTP_JSON_BODY_MAX = 1 << 20,
-    HTTP_MANY_PARTS_MAX = 1032, /* of a form with ROUTE_MANY_PARTS */
-    HTTP_STALL_S = 60,          /* a client that takes no byte that long is closed */
-    HTTP_IDLE_MS = 75000,       /* between requests of a connection */
-    HTTP_TICK_MS = 100,         /* precision of deadlines, and of seeing a client go */
+    HTTP_MANY_PARTS_MAX = 1032,         /* of a form with ROUTE_MANY_PARTS */
+    HTTP_STALL_S = 60,                  /* a client that takes no byte that long is closed */
+    HTTP_IDLE_MS = 75000,               /* between requests of a connection */
+    HTTP_TICK_MS = 100,                 /* precision of deadlines, and of seeing a client go */
     HTTP_DRAIN_FACTOR = 4, /* a refused body is read up to so many times the limit, then cut off */
 };
 
@@ -33,24 +32,29 @@ struct http_summary {
     int64_t body_bytes; /* received */
 };
 
+/* What can be changed while it serves: it then holds for what begins from there on. */
+struct http_tuning {
+    size_t max_connections_per_address; /* 0: none */
+    size_t max_body_bytes;
+    size_t max_parts;
+    size_t max_field_bytes;
+    int64_t request_deadline_ms;
+    int64_t ping_ms;                 /* of event streams and late bodies */
+    const char *const *cors_origins; /* "https://example.org", exactly; copied */
+    size_t cors_origin_count;
+};
+
 struct http_server_options {
     const char *host; /* name or address to bind */
     unsigned port;    /* 0: the kernel chooses */
+    struct http_tuning tuning;
     const struct http_route *routes;
     size_t route_count;
     void *context; /* for handlers and callbacks */
 
     size_t max_connections;
-    size_t max_connections_per_address; /* 0: none */
-    size_t max_body_bytes;
-    size_t max_parts;
-    size_t max_field_bytes;
     size_t max_buffered_bytes; /* bodies of all requests together, being received or handled */
-    int64_t request_deadline_ms;
-    int64_t sse_ping_ms;
     size_t executor_threads;
-    const char *const *cors_origins; /* "https://example.org", exactly; borrowed */
-    size_t cors_origin_count;
     const char *tls_certificate,
         *tls_key; /* PEM texts, borrowed until it has started; NULL: plain */
 
@@ -69,6 +73,10 @@ void http_server_options_init(struct http_server_options *options);
  * PF_INVALID: host unknown; PF_IO: address in use, …; PF_NOMEM. */
 PF_MUST_CHECK enum pf_status http_server_start(struct http_server **ret_server,
     const struct http_server_options *options, struct pf_error *err);
+
+/* Changes the tuning; from any thread. PF_NOMEM: it stays as it was. */
+PF_MUST_CHECK enum pf_status http_server_tune(
+    struct http_server *server, const struct http_tuning *tuning, struct pf_error *err);
 
 /* Address and port it listens on: "127.0.0.1:8080", "[::1]:8080". */
 const char *http_server_address(const struct http_server *server);

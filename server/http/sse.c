@@ -85,7 +85,7 @@ static int fill(struct stream *stream)
 /* With nothing to send: sleeps, or says why not. 1: asleep. */
 static int sleep_or_ping(struct stream *stream)
 {
-    int64_t ping_at_ms = stream->last_ms + stream->server->options.sse_ping_ms;
+    int64_t ping_at_ms = stream->last_ms + atomic_load(&stream->server->tuned.ping_ms);
     if (suspension_is_stopping(stream->suspension)) {
         buffer_put_text(&stream->out, ": the server stops\n\n");
         stream->ended = 1;

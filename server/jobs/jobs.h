@@ -47,6 +47,10 @@ void jobs_options_init(struct jobs_options *options);
  * their attempts are used up). PF_INVALID: an option out of range; errors of store and blobs. */
 PF_MUST_CHECK enum pf_status jobs_create(
     struct jobs **ret_jobs, const struct jobs_options *options, struct pf_error *err);
+/* Changes max_queued…, max_running_per_owner, max_attempts, result_ttl_ms and expired_ttl_ms, from
+ * now on. PF_INVALID: one is out of range, nothing has changed. */
+PF_MUST_CHECK enum pf_status jobs_set_limits(
+    struct jobs *jobs, const struct jobs_options *options, struct pf_error *err);
 /* All readers of events and all workers must be gone. Takes NULL. */
 void jobs_destroy(struct jobs *jobs);
 
@@ -175,9 +179,12 @@ int64_t jobs_retry_after_s(struct jobs *jobs);
 /* Called as jobs_set_wake()'s is: a job may want its prompt, or one asked about may be gone. */
 void jobs_set_question_wake(struct jobs *jobs, void (*wake)(void *context), void *context);
 
-/* The next job to ask about, by the rules of the queue, each but once; a reference of the caller.
- * NULL: none, or draining. */
+/* The next job to ask about, by the rules of the queue, each but once (see
+ * jobs_return_questions()); a reference of the caller. NULL: none, or draining. */
 struct job *jobs_take_question(struct jobs *jobs);
+
+/* Whoever was asking asks no more: the jobs it took and has not reported can be taken again. */
+void jobs_return_questions(struct jobs *jobs);
 
 /* Whether the answer is still wanted: not cancelled. */
 int jobs_is_question_current(struct jobs *jobs, const char *id);

@@ -304,8 +304,10 @@ static enum pf_status expire_job(
     struct jobs *jobs, const struct job *job, int64_t now_ms, struct pf_error *err)
 {
     const struct store_ops *ops = jobs->store->ops;
+    pthread_mutex_lock(&jobs->state_lock);
     int64_t row_expires_ms = job->expires_ms + jobs->options.expired_ttl_ms;
     int64_t key_expires_ms = job->created_ms + jobs->options.idempotency_ttl_ms;
+    pthread_mutex_unlock(&jobs->state_lock);
     if (row_expires_ms < key_expires_ms)
         row_expires_ms = key_expires_ms;
     if (job_is_expired(job) || row_expires_ms <= now_ms) {

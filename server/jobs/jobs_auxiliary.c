@@ -55,6 +55,20 @@ struct job *jobs_take_question(struct jobs *jobs)
     return job;
 }
 
+void jobs_return_questions(struct jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->state_lock);
+    for (size_t i = 0; i < JOBS_BUCKETS; i++)
+        for (struct live *live = jobs->buckets[i]; live; live = live->next_in_bucket) {
+            if (!live->is_asked)
+                continue;
+            queue_stop(&jobs->questions, &live->question);
+            queue_put(&jobs->questions, &live->question);
+            live->is_asked = 0;
+        }
+    pthread_mutex_unlock(&jobs->state_lock);
+}
+
 /* The live job that was given out to be asked about, or NULL; state_lock is held. */
 static struct live *find_asked(struct jobs *jobs, const char *id)
 {

@@ -6,10 +6,10 @@
  *
  * Locking: `write_lock` is held through every transition of an accepted job, the wait for the disk
  * included, so transitions follow one another. `state_lock` guards everything in memory and is held
- * for moments only; readers take just this one. Order: write_lock, state_lock, then the hub's and
- * the store's own. Every event is published under state_lock: what a reader of events sees is in
- * the order of the transitions. `wake_lock` is held while the workers' or the questions' wake runs,
- * and nothing else is. */
+ * for moments only; readers take just this one. The limits among the options change under both.
+ * Order: write_lock, state_lock, then the hub's and the store's own. Every event is published under
+ * state_lock: what a reader of events sees is in the order of the transitions. `wake_lock` is held
+ * while the workers' or the questions' wake runs, and nothing else is. */
 
 #include <pthread.h>
 

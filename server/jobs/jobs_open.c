@@ -58,6 +58,28 @@ static enum pf_status check_options(const struct jobs_options *options, struct p
     return check_option("idle_channels_max", options->idle_channels_max, 0, 1000000, err);
 }
 
+enum pf_status jobs_set_limits(
+    struct jobs *jobs, const struct jobs_options *options, struct pf_error *err)
+{
+    struct jobs_options next = jobs->options;
+    next.max_queued = options->max_queued;
+    next.max_queued_batch = options->max_queued_batch;
+    next.max_queued_per_owner = options->max_queued_per_owner;
+    next.max_running_per_owner = options->max_running_per_owner;
+    next.max_attempts = options->max_attempts;
+    next.result_ttl_ms = options->result_ttl_ms;
+    next.expired_ttl_ms = options->expired_ttl_ms;
+    PF_TRY(check_options(&next, err));
+    pthread_mutex_lock(&jobs->write_lock);
+    pthread_mutex_lock(&jobs->state_lock);
+    jobs->options = next;
+    jobs->queue.max_running = next.max_running_per_owner;
+    pthread_mutex_unlock(&jobs->state_lock);
+    pthread_mutex_unlock(&jobs->write_lock);
+    jobs_call_wake(jobs); /* more may run now */
+    return PF_OK;
+}
+
 /* ---- opening ---- */
 
 static char *join_path(const char *folder, const char *name)

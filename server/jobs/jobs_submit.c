@@ -253,11 +253,12 @@ static void go_live_or_fail(struct jobs *jobs, struct job *job)
     struct job *failed = job_copy(job);
     if (!failed)
         return;
+    struct pf_error ignored = PF_ERROR_INIT; /* then it is queued, as it stands in the store */
+    pthread_mutex_lock(&jobs->write_lock);
     jobs_set_ended(jobs, failed, JOB_FAILED);
     jobs_set_failure(failed, pf_status_name(err.status), err.message, NULL);
-    struct pf_error ignored = PF_ERROR_INIT;
-    if (jobs->store->ops->update(jobs->store, failed, &ignored) != PF_OK)
-        failed->status = JOB_QUEUED; /* as it stands in the store */
+    (void)!jobs->store->ops->update(jobs->store, failed, &ignored);
+    pthread_mutex_unlock(&jobs->write_lock);
     job_unref(failed);
 }
 

@@ -254,6 +254,7 @@ void vlm_destroy(struct vlm *vlm)
     wake(vlm);
     pthread_join(vlm->thread, NULL);
     jobs_set_question_wake(vlm->options.jobs, NULL, NULL);
+    jobs_return_questions(vlm->options.jobs);
     free_vlm(vlm);
 }
 

@@ -72,7 +72,8 @@ enum { VLM_THUMBNAILS_MAX = 2, VLM_KEY_BYTES_MAX = 4096 };
 PF_MUST_CHECK enum pf_status vlm_create(
     struct vlm **ret_vlm, const struct vlm_options *options, struct pf_error *err);
 
-/* Stops in the middle of whatever it does; jobs not answered stay queued. Takes NULL. */
+/* Stops in the middle of whatever it does; jobs not answered stay queued, for another one to ask
+ * about. Takes NULL. */
 void vlm_destroy(struct vlm *vlm);
 
 struct vlm_stats {

@@ -232,6 +232,7 @@ test('logs, request ids, trace context, Server-Timing', async () => {
     const entry = JSON.parse(line);
     assert.equal(entry.trace_id, trace);
     assert.equal(entry.status, 200);
+    assert.match(entry.job, /^[0-9a-f]{32}$/);
     assert.equal(entry.method, 'POST');
     assert.ok(entry.duration_us > 0);
     for (const text of service.log.trimEnd().split('\n')) JSON.parse(text);

@@ -380,3 +380,55 @@ test('options that make no sense end the start with their name', async () => {
   ])
     await assert.rejects(Service.start({ args }), message);
 });
+
+test('SIGHUP: another model, another key, none', async (t) => {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'promptfix-vlm-'));
+  const file = path.join(dir, 'config.json'), key = path.join(dir, 'key');
+  const stuck = await Vlm.start(() => ({ hang: true }));
+  const vlm = await Vlm.start();
+  t.after(async () => { await stuck.stop(); await vlm.stop(); fs.rmSync(dir, { recursive: true }); });
+  const config = (url, more = {}) => fs.writeFileSync(file, JSON.stringify({ vlm_url: url, vlm_model: MODEL, vlm_key_file: key, ...more }));
+  fs.writeFileSync(key, KEY);
+  config(stuck.url);
+  const service = await Service.start({ args: ['--config', file], env });
+  t.after(async () => assert.equal(await service.stop(), 0, service.log));
+  const reload = async () => {
+    const before = service.log.length;
+    service.kill('SIGHUP');
+    return poll(() => service.log.slice(before).split('\n').slice(0, -1).map((line) => JSON.parse(line))
+      .find((line) => line.message === 'configuration reloaded'));
+  };
+  // What is being asked about is asked again, of the new one.
+  const job = await service.submit(auto, { image: picture() });
+  await poll(() => stuck.count() === 2);
+  config(vlm.url, { vlm_timeout: '20s' });
+  assert.equal((await reload()).changed, 'vlm_url, vlm_timeout');
+  const done = await service.until(job.id);
+  assert.equal(done.auxiliary_prompt, 'It is hazy. A dog on a beach.');
+  assert.equal(vlm.count(), 2);
+  // The same options: nothing is thrown away, the answers remembered neither.
+  assert.equal((await reload()).changed, undefined);
+  assert.equal((await run(service, {}, png(64, 48 + pictures))).auxiliary_log.questions[0].cached, true);
+  // The key's file is read again.
+  vlm.key = 'another';
+  fs.writeFileSync(key, 'another');
+  await reload();
+  assert.equal((await run(service)).status, 'succeeded');
+  // A key that is none changes nothing.
+  fs.writeFileSync(key, 'two words');
+  await reload();
+  assert.match(service.log, /options are not reloaded.*holds no key/);
+  assert.equal((await run(service)).status, 'succeeded');
+  // None: new jobs are refused, one that waits ends as vlm_on_failure says.
+  fs.writeFileSync(key, 'another');
+  vlm.script = () => ({ hang: true });
+  const waiting = await service.submit(auto, { image: picture() });
+  const asked = vlm.count();
+  await poll(() => vlm.count() >= asked);
+  fs.writeFileSync(file, '{}');
+  await reload();
+  assert.equal((await service.post(auto, { image: picture() })).status, 400);
+  assert.deepEqual((await (await service.fetch('/v1/capabilities')).json()).auxiliary, ['off']);
+  assert.equal((await service.until(waiting.id)).error.code, 'auxiliary_failed');
+  assert.deepEqual(vlm.refused, []);
+});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Everything the server must refuse, and how it says so.
 import assert from 'node:assert/strict';
+import net from 'node:net';
 import { after, before, test } from 'node:test';
 import { Service, form, png } from './service.mjs';
 
@@ -112,6 +113,23 @@ test('too large: refused before the body with Expect, after it without', async (
   assert.ok(!before.includes('100 Continue'));
   const answer = await service.post({}, { image: Buffer.concat([png(), Buffer.alloc(300000)]) });
   await refused(answer, 413);
+});
+
+test('a body that is asked for is told to come', async () => {
+  const body = `--B\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n${png().toString('latin1')}\r\n` +
+    '--B\r\nContent-Disposition: form-data; name="instruction"\r\n\r\nx\r\n--B--\r\n';
+  const answer = await new Promise((resolve, reject) => {
+    const socket = net.connect(service.port, '127.0.0.1');
+    let text = '';
+    socket.on('error', reject);
+    socket.on('data', (bytes) => {
+      text += bytes.toString('latin1');
+      if (text === 'HTTP/1.1 100 Continue\r\n\r\n') socket.write(Buffer.from(body, 'latin1'));
+      if (/\r\n\r\n\{.*\}$/s.test(text)) { socket.destroy(); resolve(text); }
+    });
+    socket.write(post(`Content-Type: multipart/form-data; boundary=B\r\nContent-Length: ${body.length}\r\nExpect: 100-continue`, ''));
+  });
+  assert.match(answer, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 202 /);
 });
 
 test('smuggling', async () => {

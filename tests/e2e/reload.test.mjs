@@ -5,26 +5,33 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { Service, poll } from './service.mjs';
+import { Service, png, poll } from './service.mjs';
 
 const lines = (service) => service.log.trimEnd().split('\n').filter(Boolean).map((line) => JSON.parse(line));
 
-test('SIGHUP: what can change does, the rest is named, a mistake changes nothing', async () => {
-  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'promptfix-reload-'));
-  const file = path.join(dir, 'config.json');
-  const reload = async (config, message) => {
-    const before = service.log.length;
-    fs.writeFileSync(file, JSON.stringify(config));
-    service.kill('SIGHUP');
-    return poll(() => service.log.length > before && lines(service).findLast((line) => line.message === message));
-  };
-  fs.writeFileSync(file, '{"log_level": "error"}');
+// A server with a configuration file; reload() writes it anew, and waits for the line that says what came of it.
+async function configured(config) {
+  const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'promptfix-reload-')), 'config.json');
+  fs.writeFileSync(file, JSON.stringify(config));
   const service = await Service.start({ args: ['--config', file] });
+  const reload = async (next, message = 'configuration reloaded') => {
+    const before = service.log.length;
+    fs.writeFileSync(file, JSON.stringify(next));
+    service.kill('SIGHUP');
+    return poll(() => service.log.slice(before).split('\n').slice(0, -1).map((line) => JSON.parse(line))
+      .find((line) => line.message === message));
+  };
+  return { service, reload };
+}
+
+test('SIGHUP: what can change does, the rest is named, a mistake changes nothing', async () => {
+  const { service, reload } = await configured({ log_level: 'error' });
   try {
     await service.submit({ steps: 1 });
     assert.equal(service.log, '');
     const done = await reload({ log_level: 'debug', max_runs: 3, drain_deadline: '1s' }, 'configuration reloaded');
     assert.equal(done.after_restart, 'max_runs');
+    assert.equal(done.changed, 'drain_deadline, log_level');
     await service.submit({ steps: 1 });
     const requests = () => lines(service).filter((line) => line.path === '/v1/jobs').length;
     await poll(() => requests() === 1); // logged now
@@ -35,6 +42,44 @@ test('SIGHUP: what can change does, the rest is named, a mistake changes nothing
     service.kill('SIGTERM');
     const draining = await poll(() => lines(service).find((line) => line.message === 'draining'));
     assert.equal(draining.deadline_ms, 1000);
+  } finally {
+    assert.equal(await service.stop(), 0);
+  }
+});
+
+test('SIGHUP: origins, limits of requests and of jobs', async () => {
+  const { service, reload } = await configured({ log_format: 'json' });
+  try {
+    const origin = 'https://good.example';
+    const strange = () => service.post({ steps: 1 }, { headers: { origin } });
+    const large = () => service.post({ steps: 1 }, { image: Buffer.concat([png(), Buffer.alloc(100000)]) });
+    const many = async (fields) => (await Promise.all(Array.from({ length: 3 }, () => service.post(fields)))).map((answer) => answer.status).sort();
+    assert.equal((await strange()).status, 403);
+    assert.equal((await large()).status, 202);
+    assert.deepEqual(await many({ steps: 1 }), [202, 202, 202]);
+    const done = await reload({ cors_origins: [origin], max_body_bytes: 65536, max_running_per_key: 1, max_queued: 1,
+      result_ttl: '1s', wait_max: '2s', max_connections: 50 });
+    assert.equal(done.changed, 'wait_max, cors_origins, max_body_bytes, max_queued, max_running_per_key, result_ttl');
+    assert.equal(done.after_restart, 'max_connections');
+    const allowed = await strange();
+    assert.equal(allowed.status, 202);
+    assert.equal(allowed.headers.get('access-control-allow-origin'), origin);
+    assert.equal((await large()).status, 413);
+    assert.equal((await service.post({}, { headers: { prefer: 'wait=3' } })).status, 400);
+    const { limits } = await (await service.fetch('/v1/capabilities')).json();
+    assert.deepEqual([limits.body_bytes, limits.wait_seconds], [65536, 2]);
+    const ended = await service.until((await allowed.json()).id);
+    assert.equal(Date.parse(ended.expires_at) - Date.parse(ended.finished_at), 1000);
+    const held = await service.submit({ instruction: 'hold' });
+    await service.until(held.id, (job) => job.status === 'running');
+    const waiting = await service.submit({ instruction: 'hold' });
+    assert.equal((await service.post({})).status, 429);
+    assert.equal((await service.job(waiting.id)).status, 'queued');
+    // Back again: the one that waited for its key's turn runs.
+    await reload({});
+    assert.equal((await strange()).status, 403);
+    await service.until(waiting.id, (job) => job.status === 'running');
+    for (const job of [held, waiting]) await service.fetch(job.urls.cancel, { method: 'POST' });
   } finally {
     assert.equal(await service.stop(), 0);
   }

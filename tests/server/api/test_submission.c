@@ -115,10 +115,9 @@ static void test_refused(void **state)
 static void test_auxiliary_auto(void **state)
 {
     (void)state;
-    static char stand_in; /* only looked at for being there */
     const struct api_options without = options;
     check_refused("auxiliary", "auto", PROBLEM_INVALID, "auxiliary", "vision-language model");
-    options.vlm = (struct vlm *)(void *)&stand_in;
+    options.takes_auto = 1;
     check_refused("auxiliary", "auto", PROBLEM_INVALID, "auxiliary", "'m' doesn't");
     model.has_auxiliary = 1;
     struct buffer body;

@@ -182,7 +182,7 @@ static struct http_server *start(void (*change)(struct http_server_options *opti
     options.port = 0;
     options.routes = routes;
     options.route_count = sizeof routes / sizeof *routes;
-    options.max_body_bytes = BODY_MAX;
+    options.tuning.max_body_bytes = BODY_MAX;
     if (change)
         change(&options);
     assert_ok(http_server_start(&server, &options, &err), &err);
@@ -425,7 +425,7 @@ static void test_buffered_total(void **state)
 
 static void set_short_deadline(struct http_server_options *options)
 {
-    options->request_deadline_ms = 300;
+    options->tuning.request_deadline_ms = 300;
 }
 
 static void test_slow_drip(void **state)
@@ -462,7 +462,7 @@ static void set_few_connections(struct http_server_options *options)
 
 static void set_few_per_address(struct http_server_options *options)
 {
-    options->max_connections_per_address = 3;
+    options->tuning.max_connections_per_address = 3;
 }
 
 static void test_connection_limits(void **state)
@@ -492,7 +492,7 @@ static void test_connection_limits(void **state)
 
 static void set_quick_ping(struct http_server_options *options)
 {
-    options->sse_ping_ms = 50;
+    options->tuning.ping_ms = 50;
 }
 
 static void test_stream(void **state)

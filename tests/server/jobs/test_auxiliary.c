@@ -300,6 +300,31 @@ static void test_wakes(void **state)
     jobs_destroy(jobs);
 }
 
+/* Whoever asks is replaced: what it took is there for the next one, in the same order. */
+static void test_returned(void **state)
+{
+    (void)state;
+    struct jobs *jobs = open_jobs(&folder, 1);
+    char first[ID_SIZE], second[ID_SIZE], third[ID_SIZE];
+    submit_auto(jobs, "first", first);
+    submit_auto(jobs, "second", second);
+    submit_auto(jobs, "third", third);
+    assert_asked(jobs, first);
+    assert_asked(jobs, second);
+    report(jobs, second, "hazy", NULL);
+    jobs_return_questions(jobs);
+    assert_false(jobs_is_question_current(jobs, first));
+    report(jobs, first, "too late", NULL); /* of the one that is gone */
+    assert_asked(jobs, first);
+    assert_asked(jobs, third);
+    assert_asked(jobs, NULL);
+    assert_taken(jobs, second);
+    assert_taken(jobs, NULL);
+    report(jobs, first, "dark", NULL);
+    assert_taken(jobs, first);
+    jobs_destroy(jobs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +332,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_held_until_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cancelled, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_returned, setup, teardown),
         cmocka_unit_test_setup_teardown(test_event, setup, teardown),
         cmocka_unit_test_setup_teardown(test_order_of_asking, setup, teardown),
         cmocka_unit_test_setup_teardown(test_restart_asks_again, setup, teardown),

@@ -307,6 +307,42 @@ static void test_full_queue(void **state)
     submit(f->jobs, &spec, id);
 }
 
+static void test_limits_change(void **state)
+{
+    struct fixture *f = *state;
+    struct jobs_options options;
+    jobs_options_init(&options);
+    options.max_queued = 1;
+    options.max_running_per_owner = 1;
+    reopen(f, &options);
+    struct jobs_spec spec = make_spec("x");
+    struct job *job = NULL;
+    char first[ID_SIZE], second[ID_SIZE];
+    submit(f->jobs, &spec, first);
+    assert_fails(
+        jobs_submit(f->jobs, &spec, &job, NULL, &f->err), PF_BUSY, "full: 1 of 1", &f->err);
+    take(f, first);
+    submit(f->jobs, &spec, second);
+    take(f, NULL);
+    options.max_attempts = 0;
+    assert_fails(jobs_set_limits(f->jobs, &options, &f->err), PF_INVALID, "max_attempts", &f->err);
+    take(f, NULL);
+    options.max_attempts = 1;
+    options.max_queued = 2;
+    options.max_running_per_owner = 2;
+    options.result_ttl_ms = 7;
+    assert_ok(jobs_set_limits(f->jobs, &options, &f->err), &f->err);
+    submit(f->jobs, &spec, first);
+    take(f, second);
+    finish(f, second, 1);
+    assert_ok(jobs_get(f->jobs, NULL, second, &job, &f->err), &f->err);
+    assert_int_equal(job->expires_ms, job->finished_ms + 7);
+    job_unref(job);
+    take(f, first);
+    assert_ok(jobs_give_back(f->jobs, first, 1, 1, "worker_died", "gone", &f->err), &f->err);
+    assert_int_equal(status_of(f->jobs, first), JOB_FAILED);
+}
+
 static void test_drain(void **state)
 {
     struct fixture *f = *state;
@@ -444,6 +480,7 @@ int main(void)
         ON_BOTH(test_remove),
         ON_BOTH(test_owners),
         ON_BOTH(test_full_queue),
+        ON_BOTH(test_limits_change),
         ON_BOTH(test_drain),
         ON_BOTH(test_options),
         ON_BOTH(test_idempotency),
