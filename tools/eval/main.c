@@ -14,6 +14,7 @@
 #include "tools/cli/picture.h"
 #include "tools/eval/acceptance.h"
 #include "tools/eval/make_set.h"
+#include "tools/eval/tables.h"
 
 /* Beside those of command.h. */
 enum { EXIT_BELOW = 10, FILE_MODE = 0644, TASKS_ALL = (1 << TASK_COUNT) - 1 };
@@ -21,7 +22,7 @@ enum { EXIT_BELOW = 10, FILE_MODE = 0644, TASKS_ALL = (1 << TASK_COUNT) - 1 };
 struct eval_options {
     struct model_options model;
     struct params params;
-    struct text_list photos, tasks;
+    struct text_list photos, tasks, tables;
     char *json, *html, *write_set;
     int64_t size, limit, pictures, batch, degrade_seed, quiet, help;
 };
@@ -35,6 +36,22 @@ static const char *check_task(const char *text)
                                   "remove";
 }
 
+/* Bits of TABLES_*, in their order. */
+static const char *const table_names[] = {"tasks", "blind", "ablation"};
+
+static int table_find(const char *name)
+{
+    for (int i = 0; i < (int)COUNT_OF(table_names); i++)
+        if (strcmp(table_names[i], name) == 0)
+            return i;
+    return -1;
+}
+
+static const char *check_table(const char *text)
+{
+    return table_find(text) >= 0 ? NULL : "tasks, blind or ablation";
+}
+
 static const struct option_spec rows[] = {
     {"photos", 0, OPTION_LIST, 0, 1, AT(photos), .value_name = "DIR[,DIR]", .group = "Input",
         .doc = "Folders of clean photos nobody trained on: the acceptance test spoils them "
@@ -43,6 +60,10 @@ static const struct option_spec rows[] = {
         .doc = "Only these tasks: colorize, lowlight, dehaze, desnow, deblur, dewatermark, "
                "remove.",
         .check = check_task},
+    {"tables", 0, OPTION_LIST, 0, 1, AT(tables), .value_name = "NAME[,NAME]", .group = "Input",
+        .doc = "Only these tables of a set: tasks (with lengths of instructions), blind (auxiliary "
+               "prompt only), ablation (up to 14 runs a pair).",
+        .check = check_table},
     {"limit", 0, OPTION_INTEGER, 0, 1, AT(limit), 0, 1e6, "0", .group = "Input",
         .doc = "At most this many photos, spread evenly over all, or pairs of each task; 0 takes "
                "all."},
@@ -83,7 +104,9 @@ static const struct help_section sections[] = {
                     "  130  interrupted"},
     {"EXAMPLES", "  promptfix-eval -m model.safetensors --photos held-out --html report.html\n"
                  "  promptfix-eval -m model.safetensors --photos held-out --limit 4 "
-                 "--tasks dehaze"},
+                 "--tasks dehaze\n"
+                 "  promptfix-eval --photos held-out --write-set pairs\n"
+                 "  promptfix-eval -m model.safetensors pairs --limit 8 --json tables.json"},
 };
 
 struct table {
@@ -118,10 +141,15 @@ static enum pf_status print_help(const struct table *table, struct pf_error *err
     struct help_page page = {
         .name = "promptfix-eval",
         .summary = "measures how well a model fixes pictures",
-        .synopsis = "  promptfix-eval --model FILE --photos DIR [OPTION…]",
+        .synopsis = "  promptfix-eval --model FILE --photos DIR [OPTION…]\n"
+                    "  promptfix-eval --model FILE SET [OPTION…]\n"
+                    "  promptfix-eval --photos DIR --write-set DIR [OPTION…]",
         .description =
             "With --photos: the acceptance test. Clean photos are spoilt in seven ways by code of "
-            "its own, given to the model, and what comes back is held against the criteria.",
+            "its own, given to the model, and what comes back is held against the criteria.\n"
+            "\n"
+            "With a SET of pairs (tar shards, or a folder with input/, target/, mask/ and "
+            "instruction/): the tables of the PromptFix paper.",
         .options = table->rows,
         .option_count = table->count,
         .programs = 1,
@@ -138,6 +166,8 @@ struct eval {
     const struct eval_options *options;
     struct photos photos;
     struct acceptance_options acceptance;
+    const char *set; /* or NULL */
+    struct pairs *pairs;
     struct pipeline *pipeline;
     struct engine engine;
     struct report *report;
@@ -152,12 +182,21 @@ static unsigned chosen_tasks(const struct eval_options *options)
     return tasks;
 }
 
-static enum pf_status check_usage(
-    const struct eval_options *options, size_t set_count, struct pf_error *err)
+static unsigned chosen_tables(const struct eval_options *options)
 {
-    (void)set_count;
-    if (options->photos.count == 0)
-        return pf_fail(err, PF_INVALID, "nothing to measure on: --photos DIR");
+    unsigned tables = options->tables.count == 0 ? TABLES_ALL : 0;
+    for (size_t i = 0; i < options->tables.count; i++)
+        tables |= 1u << table_find(options->tables.items[i]);
+    return tables;
+}
+
+static enum pf_status check_usage(
+    const struct eval_options *options, const char *set, struct pf_error *err)
+{
+    if (!set == (options->photos.count == 0))
+        return pf_fail(err, PF_INVALID, "give either --photos DIR or a SET to measure on");
+    if (set && options->write_set[0])
+        return pf_fail(err, PF_INVALID, "--write-set makes a set of --photos");
     if (!options->write_set[0] && !options->model.model[0])
         return pf_fail(err, PF_INVALID, "no model given: --model FILE");
     return PF_OK;
@@ -187,9 +226,13 @@ static void put_facts(struct eval *eval)
     const struct eval_options *options = eval->options;
     struct report *report = eval->report;
     AUTO_BUFFER struct buffer facts = BUFFER_INIT;
-    buffer_put_format(&facts, "Model %s; %zu photos of %" PRId64 "×%" PRId64 "; %s",
-        eval->pipeline->name, eval->photos.count, options->size, options->size,
-        options->params.set ? "parameters:" : "the model's default parameters");
+    buffer_put_format(&facts, "Model %s; ", eval->pipeline->name);
+    if (eval->set)
+        buffer_put_format(&facts, "%zu pairs; ", pairs_count(eval->pairs));
+    else
+        buffer_put_format(&facts, "%zu photos of %" PRId64 "×%" PRId64 "; ", eval->photos.count,
+            options->size, options->size);
+    buffer_put_text(&facts, options->params.set ? "parameters:" : "the model's default parameters");
     for (size_t i = 0; i < params_field_count; i++)
         if (options->params.set & UINT64_C(1) << i) {
             const struct param_field *field = &params_fields[i];
@@ -231,12 +274,35 @@ static enum pf_status write_report(struct eval *eval, struct pf_error *err)
     return PF_OK;
 }
 
+static enum pf_status measure(struct eval *eval, struct pf_error *err)
+{
+    const struct eval_options *options = eval->options;
+    eval->engine = (struct engine){
+        .pipeline = eval->pipeline,
+        .params = options->params,
+        .batch = (int)options->batch,
+        .progress = !options->quiet,
+    };
+    if (!eval->set) {
+        eval->engine.planned = acceptance_planned(&eval->acceptance);
+        return acceptance_run(&eval->acceptance, &eval->engine, eval->report, err);
+    }
+    struct tables_options tables = {
+        .pairs = eval->pairs,
+        .tables = chosen_tables(options),
+        .tasks = chosen_tasks(options),
+        .limit = options->limit,
+        .pictures = options->html[0] ? options->pictures : 0,
+    };
+    return tables_run(&tables, &eval->engine, eval->report, err);
+}
+
 static enum pf_status evaluate(struct eval *eval, struct pf_error *err)
 {
     const struct eval_options *options = eval->options;
     eval->phase = PHASE_INPUT;
     PF_TRY(image_library_init("promptfix-eval", (int)options->model.threads, err));
-    PF_TRY(find_photos(eval, err));
+    PF_TRY(eval->set ? pairs_open(&eval->pairs, eval->set, err) : find_photos(eval, err));
     if (options->write_set[0])
         return make_set(&eval->acceptance, options->write_set, err);
     if (options->json[0])
@@ -249,21 +315,14 @@ static enum pf_status evaluate(struct eval *eval, struct pf_error *err)
     eval->report = report_create("promptfix-eval", err);
     if (!eval->report)
         return PF_NOMEM;
-    eval->engine = (struct engine){
-        .pipeline = eval->pipeline,
-        .params = options->params,
-        .batch = (int)options->batch,
-        .progress = !options->quiet,
-        .planned = acceptance_planned(&eval->acceptance),
-    };
-    PF_TRY(acceptance_run(&eval->acceptance, &eval->engine, eval->report, err));
+    PF_TRY(measure(eval, err));
     return write_report(eval, err);
 }
 
-static int eval_with(const struct eval_options *options)
+static int eval_with(const struct eval_options *options, const char *set)
 {
     struct pf_error err = PF_ERROR_INIT;
-    struct eval eval = {.options = options};
+    struct eval eval = {.options = options, .set = set};
     interrupt_install();
     tensor_set_interrupt(interrupt_wanted, NULL);
     int code = EXIT_CODE_OK;
@@ -275,6 +334,7 @@ static int eval_with(const struct eval_options *options)
     report_destroy(eval.report);
     pipeline_destroy(eval.pipeline);
     photos_finish(&eval.photos);
+    pairs_close(eval.pairs);
     return code;
 }
 
@@ -283,21 +343,22 @@ int main(int argc, char **argv)
     struct pf_error err = PF_ERROR_INIT;
     struct eval_options options = {0};
     struct table table;
+    const char *set = NULL;
     size_t set_count;
     table_init(&table);
     params_init(&options.params);
     if (options_init(table.rows, table.count, &options, &err) != PF_OK)
         return fail(PHASE_USAGE, &err);
-    struct command_line line = {table.rows, table.count, &options, set_row, NULL, 0};
+    struct command_line line = {table.rows, table.count, &options, set_row, &set, 1};
     enum pf_status status = command_parse(&line, argc, argv, &set_count, &err);
     int code = EXIT_CODE_OK;
     if (status == PF_OK && options.help) {
         if (print_help(&table, &err) != PF_OK)
             code = fail(PHASE_OUTPUT, &err);
-    } else if (status != PF_OK || check_usage(&options, set_count, &err) != PF_OK) {
+    } else if (status != PF_OK || check_usage(&options, set, &err) != PF_OK) {
         code = fail(PHASE_USAGE, &err);
     } else {
-        code = eval_with(&options);
+        code = eval_with(&options, set);
     }
     options_finish(table.rows, table.count, &options);
     return code;

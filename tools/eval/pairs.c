@@ -100,11 +100,11 @@ static enum pf_status read_text(
 }
 
 static enum pf_status take_json(
-    struct sample *sample, const char *path, const char *text, struct pf_error *err)
+    struct sample *sample, const char *path, const char *text, size_t count, struct pf_error *err)
 {
     struct jdoc *doc;
     struct pf_error inner = PF_ERROR_INIT;
-    if (jdoc_parse(&doc, text, strlen(text), &inner) != PF_OK)
+    if (jdoc_parse(&doc, text, count, &inner) != PF_OK)
         return pf_fail(err, inner.status, "%s: %s", path, inner.message);
     const struct jdoc_value *root = jdoc_root(doc);
     sample->instruction = strdup(jdoc_get_string(root, "instruction", ""));
@@ -125,7 +125,7 @@ static enum pf_status read_instruction(
     int found = 0;
     PF_TRY(read_text(json, &text, &found, err));
     if (found)
-        return take_json(sample, json, text, err);
+        return take_json(sample, json, text, strlen(text), err);
     PF_TRY(read_text(own, &sample->instruction, &found, err));
     if (!found)
         PF_TRY(read_text(common, &sample->instruction, &found, err));
@@ -151,6 +151,35 @@ static enum pf_status fill_missing(struct sample *sample, const char *name, stru
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         if (!*texts[i] || !sample->key)
             return pf_fail(err, PF_NOMEM, "no memory for the texts of %s", name);
+    return PF_OK;
+}
+
+static enum pf_status read_texts(
+    const struct pairs *pairs, size_t index, struct sample *sample, struct pf_error *err)
+{
+    size_t size;
+    if (!pairs->shards) {
+        const char *name = photo_name(pairs->inputs.paths[index]);
+        PF_TRY(read_instruction(pairs, name, sample, err));
+        return fill_missing(sample, name, err);
+    }
+    const char *json = (const char *)shards_file(pairs->shards, index, "json", &size);
+    if (!json)
+        return pf_fail(err, PF_CORRUPT, "pair %zu: no json", index);
+    PF_TRY(take_json(sample, "json", json, size, err));
+    return fill_missing(sample, "", err);
+}
+
+enum pf_status pairs_read_texts(
+    const struct pairs *pairs, size_t index, struct sample *ret_sample, struct pf_error *err)
+{
+    struct sample sample = {0};
+    enum pf_status status = read_texts(pairs, index, &sample, err);
+    if (status != PF_OK) {
+        sample_finish(&sample);
+        return status;
+    }
+    *ret_sample = sample;
     return PF_OK;
 }
 

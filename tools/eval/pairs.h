@@ -29,6 +29,11 @@ size_t pairs_count(const struct pairs *pairs);
 PF_MUST_CHECK enum pf_status pairs_read(
     const struct pairs *pairs, size_t index, struct sample *ret_sample, struct pf_error *err);
 
+/* Its texts alone, without decoding a picture: task, instruction, auxiliary (the key of a
+ * folder's). */
+PF_MUST_CHECK enum pf_status pairs_read_texts(
+    const struct pairs *pairs, size_t index, struct sample *ret_sample, struct pf_error *err);
+
 /* Writes samples as such a folder, which is made. Pictures are png, or ppm in a build without
  * libvips. PF_IO, PF_CONFLICT: a file that is there already. */
 PF_MUST_CHECK enum pf_status pairs_prepare(const char *folder, struct pf_error *err);
