@@ -10,7 +10,7 @@ complain() {
     failed=1
 }
 
-sources=$(find base pipeline server config tools bench tests -name '*.[ch]' -o -name '*.cpp' | sort)
+sources=$(find base pipeline server config tools bench tests -name node_modules -prune -o \( -name '*.[ch]' -o -name '*.cpp' \) -print | sort)
 
 # --- include directions: folder, then the folders it may include -------------------------------
 allow() {
