@@ -184,6 +184,7 @@ int main(int argc, char **argv)
         sigaddset(&signals, SIGHUP);
         pthread_sigmask(SIG_BLOCK, &signals, NULL);
         signal(SIGPIPE, SIG_IGN);
+        signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error like a full disk */
         /* For the workers, before there are threads: theirs that wait must not spin. */
         setenv("OMP_WAIT_POLICY", "passive", 0);
         raise_descriptor_limit(&service.config);

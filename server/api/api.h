@@ -25,6 +25,8 @@ enum {
     API_LOADING_WAIT_MS = 120000, /* how long a submission waits for a model that is loading */
 };
 
+#define API_DISK_RETRY_AFTER_S "30"
+
 struct vlm;
 struct webhooks;
 

@@ -10,9 +10,17 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "server/api/handlers.h"
+#include "server/http/log.h"
 
 void api_fail_jobs(struct http_request *request, struct api *api, const struct pf_error *error)
 {
+    if (error->status == PF_IO) {
+        /* Disk full or broken: the client may come back, the reason is for the log. */
+        log_line(LOG_LEVEL_ERROR, error->message, LOG_TEXT("request_id", http_request_id(request)));
+        http_add_header(request, "Retry-After", API_DISK_RETRY_AFTER_S);
+        http_fail(request, PROBLEM_UNAVAILABLE, NULL, "the server's disk is full or broken");
+        return;
+    }
     if (error->status == PF_BUSY) {
         char seconds[24];
         snprintf(seconds, sizeof seconds, "%lld", (long long)jobs_retry_after_s(api->jobs));

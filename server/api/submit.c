@@ -98,10 +98,6 @@ void submit_fail(struct http_request *request, struct api *api, const struct pf_
 {
     if (error->status == PF_CONFLICT) {
         http_fail(request, PROBLEM_UNPROCESSABLE, "Idempotency-Key", "%s", error->message);
-    } else if (error->status == PF_IO) {
-        /* Disk full or broken: the client may come back, the reason is for the log. */
-        log_line(LOG_LEVEL_ERROR, error->message, LOG_TEXT("request_id", http_request_id(request)));
-        refuse(request, "30", "the job could not be stored");
     } else {
         api_fail_jobs(request, api, error);
     }

@@ -127,7 +127,7 @@ void pool_hand_out(struct workers *pool)
     for (size_t i = 0; i < pool->count; i++)
         start_held(pool, &pool->items[i]);
     struct worker *worker;
-    while (!pool->is_stopping && clock_monotonic_ms() >= pool->retry_at_ms &&
+    while (!pool->is_stopping && !pool->outcomes && clock_monotonic_ms() >= pool->retry_at_ms &&
            (worker = find_room(pool)) != NULL) {
         AUTO_JOB struct job *job = NULL;
         struct pf_error err = PF_ERROR_INIT;

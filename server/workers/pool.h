@@ -21,6 +21,8 @@ struct pool_return {
     char reason[PF_ERROR_MESSAGE_MAX];
 };
 
+struct pool_outcome; /* outcome.c */
+
 struct workers {
     struct workers_options options; /* texts are owned copies */
     char **texts;                   /* of them */
@@ -32,7 +34,8 @@ struct workers {
     struct worker items[WORKERS_MAX];
     size_t count;
     struct pool_return *returns;
-    int64_t retry_at_ms; /* no job is taken before: the store failed */
+    struct pool_outcome *outcomes; /* ends that could not be written yet */
+    int64_t retry_at_ms;           /* no job is taken before: the store failed */
     int64_t slots_told;
     int is_stopping; /* the thread's own view of is_draining */
     int64_t stop_at_ms;
@@ -60,6 +63,13 @@ PF_MUST_CHECK enum pf_status relay_frame(
 void pool_give_back(struct workers *pool, struct worker *worker, const struct pool_return *item);
 /* Tries again what is noted. */
 void pool_retry_returns(struct workers *pool);
+
+/* Keeps the end of a job that the store could not take. PF_NOMEM. */
+PF_MUST_CHECK enum pf_status pool_keep_outcome(
+    struct workers *pool, const struct message *message, struct pf_error *err);
+/* Tries again what is kept; forgets it. */
+void pool_retry_outcomes(struct workers *pool);
+void pool_drop_outcomes(struct workers *pool);
 
 /* Hands out jobs while there are any and a worker has room; tells workers what was cancelled. */
 void pool_hand_out(struct workers *pool);

@@ -76,13 +76,13 @@ static void relay_stats(struct workers *pool, struct worker *worker, const struc
         (long long)message->stats.rss_bytes, (long long)most);
 }
 
-/* A job ended, one way or another: its slot is free. When the end can't be written, the attempt is
- * given back, to end again some other time. */
+/* A job ended, one way or another: its slot is free. When the end can't be written, it is kept
+ * until it can; without memory for that the attempt is given back, to end again some other time. */
 static void relay_outcome(struct workers *pool, struct worker *worker, struct worker_slot *slot,
     const struct message *message)
 {
     struct pf_error err = PF_ERROR_INIT;
-    struct pool_return item = {.attempt = slot->attempt, .is_counted = 1};
+    struct pool_return item = {.attempt = slot->attempt};
     memcpy(item.job, slot->job, ID_SIZE);
     worker_free_slot(worker, slot);
     worker->deaths = 0;
@@ -91,6 +91,9 @@ static void relay_outcome(struct workers *pool, struct worker *worker, struct wo
     if (status == PF_OK)
         return;
     pool_notice(pool, worker, WORKERS_NOTICE_ERROR, item.job, "%s", err.message);
+    if ((status == PF_IO || status == PF_NOMEM) && pool_keep_outcome(pool, message, NULL) == PF_OK)
+        return;
+    item.is_counted = status == PF_CORRUPT; /* an answer that is none is the attempt's own fault */
     copy_text(item.code, sizeof item.code, pf_status_name(status));
     copy_text(item.reason, sizeof item.reason, "the result could not be stored");
     pool_give_back(pool, worker, &item);

@@ -219,9 +219,10 @@ static void pass_time(struct workers *pool)
         if (!is_talking(worker))
             check_end(pool, worker, now_ms);
     }
-    if (pool->returns && now_ms >= pool->retry_at_ms) {
+    if ((pool->returns || pool->outcomes) && now_ms >= pool->retry_at_ms) {
+        pool_retry_outcomes(pool);
         pool_retry_returns(pool);
-        if (pool->returns)
+        if (pool->returns || pool->outcomes)
             pool->retry_at_ms = now_ms + TURN_MS;
     }
 }
@@ -334,7 +335,7 @@ static int has_jobs(const struct workers *pool)
     for (size_t i = 0; i < pool->count; i++)
         if (pool->items[i].slot_count > 0 || pool->items[i].held)
             return 1;
-    return pool->returns != NULL;
+    return pool->returns || pool->outcomes;
 }
 
 /* What is unfinished goes back, every process ends. */
@@ -349,6 +350,7 @@ static void stop_workers(struct workers *pool)
         else
             worker_stop(worker);
     }
+    pool_retry_outcomes(pool);
     pool_retry_returns(pool);
     int64_t kill_at_ms = clock_monotonic_ms() + WORKER_STOP_MS;
     for (size_t i = 0; i < pool->count; i++) {
@@ -465,6 +467,7 @@ static void free_pool(struct workers *pool)
         pool->returns = item->next;
         free(item);
     }
+    pool_drop_outcomes(pool);
     pthread_cond_destroy(&pool->stopped);
     pthread_mutex_destroy(&pool->lock);
     free(pool);
