@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _XOPEN_SOURCE 700 /* nftw() */
+#include "tests/tools/train/pairs.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "tests/pipeline/fixture.h"
+#include "tests/test.h"
+#include "tools/data/shards_write.h"
+
+enum { PATH_SIZE = 4096, PATHS = 4 };
+
+static char folder[PATH_SIZE];
+
+static int remove_entry(const char *path, const struct stat *stat, int type, struct FTW *place)
+{
+    (void)stat, (void)type, (void)place;
+    return remove(path);
+}
+
+static void remove_folder(void)
+{
+    nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+const char *pairs_path(const char *name)
+{
+    static char paths[PATHS][PATH_SIZE + 64];
+    static int next;
+    if (!*folder) {
+        const char *base = getenv("TMPDIR");
+        snprintf(folder, sizeof folder, "%s/promptfix-train-XXXXXX", base ? base : "/tmp");
+        assert_non_null(mkdtemp(folder));
+        atexit(remove_folder);
+    }
+    char *path = paths[next++ % PATHS];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+static void put_pair(struct shards_writer *writer, int index)
+{
+    struct pf_error err = PF_ERROR_INIT;
+    AUTO_BUFFER struct buffer packed = BUFFER_INIT;
+    char key[16], json[128];
+    snprintf(key, sizeof key, "%06d", index);
+    snprintf(json, sizeof json,
+        "{\"task\":\"lowlight\",\"instruction\":\"a b %d\",\"auxiliary\":\"it is dark\"}",
+        index % 3);
+    struct image target = fixture_image(PAIRS_SIZE, PAIRS_SIZE, (unsigned)index + 1);
+    struct image input = fixture_image(PAIRS_SIZE, PAIRS_SIZE, (unsigned)index + 1);
+    for (int i = 0; i < 3 * PAIRS_SIZE * PAIRS_SIZE; i++)
+        input.rgb[i] *= 0.4f;
+    assert_ok(sample_pack(&packed, key, &input, &target, NULL, json, PICTURE_PPM, 100, &err), &err);
+    assert_ok(shards_writer_put(writer, packed.data, packed.size, &err), &err);
+    image_finish(&target);
+    image_finish(&input);
+}
+
+const char *pairs_folder(int count)
+{
+    static char data[PATH_SIZE + 64];
+    struct pf_error err = PF_ERROR_INIT;
+    struct shards_writer *writer;
+    char name[32];
+    snprintf(name, sizeof name, "data%d", count);
+    snprintf(data, sizeof data, "%s", pairs_path(name));
+    if (mkdir(data, 0700) != 0)
+        return data;
+    assert_ok(shards_writer_open(&writer, data, (size_t)count, &err), &err);
+    for (int i = 0; i < count; i++)
+        put_pair(writer, i);
+    assert_ok(shards_writer_finish(writer, &err), &err);
+    shards_writer_close(writer);
+    return data;
+}
+
+void pairs_open_trainee(
+    struct trainee *ret_trainee, const char *path, enum stage stage, struct pf_error *err)
+{
+    struct tensor_place place = {TORCH_DEVICE_CPU, TENSOR_F32};
+    tensor_grad_enable(0);
+    assert_ok(trainee_open(ret_trainee, path, "", stage, place, err), err);
+}
+
+struct batch *pairs_batch(const struct trainee *trainee, int rows, int size)
+{
+    struct pf_error err = PF_ERROR_INIT;
+    struct shards *shards;
+    struct batch *batch;
+    assert_ok(shards_open(&shards, pairs_folder(8), &err), &err);
+    struct batch_options options = {.shards = shards,
+        .tokenizer = trainee->tokenizer,
+        .positions = trainee->sizes.clip.positions,
+        .rows = rows,
+        .size = size,
+        .seed = 5};
+    assert_ok(batch_make(&options, 3, &batch, &err), &err);
+    shards_close(shards);
+    return batch;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gradients of every stage's loss against finite differences: along the gradient g the loss must
+ * change by |g|² times the step, and along another direction d by g·d. */
+#include "tools/train/objective.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "tests/pipeline/fixture.h"
+#include "tests/test.h"
+#include "tests/tools/train/pairs.h"
+#include "tools/train/fresh.h"
+
+struct bench {
+    struct trainee trainee;
+    struct batch *batch;
+    struct objective_options options;
+    struct pf_error err;
+};
+
+static void bench_init(struct bench *bench, const char *model, enum stage stage)
+{
+    memset(bench, 0, sizeof *bench);
+    pairs_open_trainee(&bench->trainee, fixture_model(model), stage, &bench->err);
+    bench->batch = pairs_batch(&bench->trainee, 2, 32);
+    bench->options = (struct objective_options){
+        .seed = 3, .kl_weight = 1e-3, .edge_weight = 1, .latent_noise = 0.2, .early_share = 0.5};
+}
+
+static void bench_finish(struct bench *bench)
+{
+    batch_destroy(bench->batch);
+    trainee_close(&bench->trainee);
+}
+
+static tensor loss_of(struct bench *bench, struct scope *s)
+{
+    struct batch_tensors tensors;
+    batch_tensors_make(s, &bench->trainee, bench->batch, &tensors);
+    return objective_loss(&bench->trainee, s, &bench->options, &tensors, 11);
+}
+
+static double value_of(struct bench *bench)
+{
+    SCOPE(s, &bench->err);
+    double value = tensor_scalar(&s, loss_of(bench, &s));
+    assert_int_equal(bench->err.status, PF_OK);
+    return value;
+}
+
+/* Moves all weights by `length` along their gradients, or along the gradients' signs. */
+static void move(struct bench *bench, double length, int by_sign)
+{
+    struct parameters *p = &bench->trainee.parameters;
+    for (int i = 0; i < p->count; i++) {
+        SCOPE(s, &bench->err);
+        tensor g = p->items[i].gradient;
+        if (by_sign) /* g / (|g| + tiny) */
+            g = op_div(&s, g, op_add_scalar(&s, op_abs(&s, g), 1e-12));
+        op_add_in(&s, p->items[i].master, op_mul_scalar(&s, g, length));
+    }
+    assert_int_equal(bench->err.status, PF_OK);
+}
+
+/* Σ g·d for d = g or sign(g). */
+static double expected_slope(struct bench *bench, int by_sign)
+{
+    struct parameters *p = &bench->trainee.parameters;
+    double sum = 0;
+    for (int i = 0; i < p->count; i++) {
+        SCOPE(s, &bench->err);
+        tensor g = p->items[i].gradient;
+        sum += tensor_scalar(&s, op_sum_all(&s, by_sign ? op_abs(&s, g) : op_square(&s, g)));
+    }
+    return sum;
+}
+
+static void check_slope(struct bench *bench, double change, int by_sign)
+{
+    double slope = expected_slope(bench, by_sign), length = change / slope;
+    move(bench, length, by_sign);
+    double above = value_of(bench);
+    move(bench, -2 * length, by_sign);
+    double below = value_of(bench);
+    move(bench, length, by_sign);
+    double measured = (above - below) / (2 * length);
+    if (fabs(measured - slope) > 0.03 * slope)
+        fail_msg("slope %g by differences, %g by gradients", measured, slope);
+}
+
+static void check_stage(const char *model, enum stage stage)
+{
+    struct bench bench;
+    bench_init(&bench, model, stage);
+    SCOPE(s, &bench.err);
+    double loss = tensor_scalar(&s, loss_of(&bench, &s));
+    assert_true(isfinite(loss) && loss > 0);
+    assert_true(loss == value_of(&bench));
+    assert_ok(
+        parameters_add_gradients(&bench.trainee.parameters, loss_of(&bench, &s), 1, &bench.err),
+        &bench.err);
+    double norm = 0;
+    assert_ok(parameters_gradient_norm(&bench.trainee.parameters, &norm, &bench.err), &bench.err);
+    assert_true(fabs(norm * norm - expected_slope(&bench, 0)) < 1e-4 * norm * norm);
+    check_slope(&bench, 2e-3 * loss, 0);
+    check_slope(&bench, 2e-3 * loss, 1);
+    bench_finish(&bench);
+}
+
+static void test_vae(void **state)
+{
+    (void)state;
+    check_stage("tiny", STAGE_VAE);
+}
+
+static void test_diffusion(void **state)
+{
+    (void)state;
+    check_stage("tiny", STAGE_DIFFUSION);
+}
+
+static void test_diffusion_of_v(void **state)
+{
+    (void)state;
+    check_stage("v", STAGE_DIFFUSION);
+}
+
+static void test_decoder(void **state)
+{
+    (void)state;
+    check_stage("tiny", STAGE_DECODER);
+}
+
+static void test_finetune(void **state)
+{
+    (void)state;
+    check_stage("tiny", STAGE_FINETUNE);
+}
+
+static void test_picture_loss(void **state)
+{
+    (void)state;
+    struct pf_error err = PF_ERROR_INIT;
+    SCOPE(s, &err);
+    const float a[] = {0, 1, 2, 3}, b[] = {0, 0, 0, 0};
+    tensor x = tensor_from_f32(&s, a, DIMS(1, 1, 2, 2)),
+           y = tensor_from_f32(&s, b, DIMS(1, 1, 2, 2));
+    /* mean|a-b| = 1.5; differences down are 2, across are 1 */
+    assert_true(fabs(tensor_scalar(&s, objective_picture_loss(&s, x, y, 10)) - 31.5) < 1e-6);
+    assert_true(tensor_scalar(&s, objective_picture_loss(&s, x, x, 10)) == 0);
+}
+
+/* A fresh start makes the UNet predict zero, so the loss is that of the target itself. */
+static void test_fresh(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_init(&bench, "tiny", STAGE_DIFFUSION);
+    assert_ok(fresh_start(&bench.trainee.parameters, &bench.err), &bench.err);
+    double loss = value_of(&bench);
+    assert_true(loss > 0.7 && loss < 1.3); /* noise of variance 1 */
+    bench_finish(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_picture_loss),
+        cmocka_unit_test(test_vae),
+        cmocka_unit_test(test_diffusion),
+        cmocka_unit_test(test_diffusion_of_v),
+        cmocka_unit_test(test_decoder),
+        cmocka_unit_test(test_finetune),
+        cmocka_unit_test(test_fresh),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
