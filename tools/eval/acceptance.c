@@ -226,6 +226,7 @@ static enum pf_status try_photos(struct acceptance *acceptance, struct pf_error 
 static void put_criteria(struct acceptance *acceptance, struct report_table *table)
 {
     struct report *report = acceptance->report;
+    int measured = 0, met = 0;
     for (size_t i = 0; i < criterion_count; i++) {
         const struct criterion *criterion = &criteria[i];
         const struct score_means *means = &acceptance->means[criterion->task];
@@ -240,7 +241,11 @@ static void put_criteria(struct acceptance *acceptance, struct report_table *tab
         report_put_number(report, table, criterion_value(criterion, means), 3);
         report_put_text(report, table, bound);
         report_put_verdict(report, table, criterion_is_met(criterion, means));
+        measured++;
+        met += criterion_is_met(criterion, means);
     }
+    snprintf(table->note, sizeof table->note, "%d of %d criteria are met; means over the photos.",
+        met, measured);
 }
 
 static void put_tasks(struct acceptance *acceptance, struct report_table *table)
@@ -266,8 +271,8 @@ enum pf_status acceptance_run(const struct acceptance_options *options, struct e
     struct report *report, struct pf_error *err)
 {
     struct acceptance acceptance = {.options = options, .engine = engine, .report = report};
-    struct report_table *verdicts = report_add_table(
-        report, "Acceptance", "Means over the photos.", "Task|Measure|Value|Bound|Verdict");
+    struct report_table *verdicts =
+        report_add_table(report, "Acceptance", "", "Task|Measure|Value|Bound|Verdict");
     struct report_table *tasks = report_add_table(report, "By task",
         "PSNR in dB against the clean photo. inside: of the painted-over pixels for snow, "
         "watermark and removal, else of the whole picture. base: the classical baseline.",

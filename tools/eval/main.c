@@ -221,29 +221,37 @@ static enum pf_status find_photos(struct eval *eval, struct pf_error *err)
     return PF_OK;
 }
 
+/* The parameters that counted: the caller's, else the model's, else the table's. */
+static void put_params(struct buffer *out, const struct eval *eval)
+{
+    struct params params = eval->options->params;
+    params_apply_defaults(&params, &eval->pipeline->recommended);
+    for (size_t i = 0; i < params_field_count; i++) {
+        const struct param_field *field = &params_fields[i];
+        if (strncmp(field->name, "output", 6) == 0 || strcmp(field->name, "previews") == 0)
+            continue;
+        buffer_put_format(out, "%s ", field->name);
+        if (field->type == PARAM_CHOICE)
+            buffer_put_text(out, params_choice_name(&params, field));
+        else
+            buffer_put_format(out, "%.15g", params_get(&params, field));
+        buffer_put_text(out, eval->options->params.set & UINT64_C(1) << i ? " (given), " : ", ");
+    }
+}
+
 static void put_facts(struct eval *eval)
 {
     const struct eval_options *options = eval->options;
     struct report *report = eval->report;
     AUTO_BUFFER struct buffer facts = BUFFER_INIT;
-    buffer_put_format(&facts, "Model %s; ", eval->pipeline->name);
     if (eval->set)
         buffer_put_format(&facts, "%zu pairs; ", pairs_count(eval->pairs));
     else
         buffer_put_format(&facts, "%zu photos of %" PRId64 "×%" PRId64 "; ", eval->photos.count,
             options->size, options->size);
-    buffer_put_text(&facts, options->params.set ? "parameters:" : "the model's default parameters");
-    for (size_t i = 0; i < params_field_count; i++)
-        if (options->params.set & UINT64_C(1) << i) {
-            const struct param_field *field = &params_fields[i];
-            buffer_put_format(&facts, " %s ", field->name);
-            if (field->type == PARAM_CHOICE)
-                buffer_put_text(&facts, params_choice_name(&options->params, field));
-            else
-                buffer_put_format(&facts, "%.15g", params_get(&options->params, field));
-        }
+    put_params(&facts, eval);
     if (eval->engine.done > 0)
-        buffer_put_format(&facts, "; %.2f s a picture",
+        buffer_put_format(&facts, "%.2f s a picture",
             (double)eval->engine.busy_ms / 1000 / (double)eval->engine.done);
     snprintf(report->facts, sizeof report->facts, "%s.", facts.data ? facts.data : "");
 }
@@ -312,7 +320,9 @@ static enum pf_status evaluate(struct eval *eval, struct pf_error *err)
     eval->phase = PHASE_MODEL;
     PF_TRY(model_options_open(&options->model, &eval->pipeline, err));
     eval->phase = PHASE_RUN;
-    eval->report = report_create("promptfix-eval", err);
+    char title[REPORT_TEXT_SIZE];
+    snprintf(title, sizeof title, "promptfix-eval: %s", eval->pipeline->name);
+    eval->report = report_create(title, err);
     if (!eval->report)
         return PF_NOMEM;
     PF_TRY(measure(eval, err));

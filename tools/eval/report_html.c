@@ -37,6 +37,8 @@ static const char style[] =
     "img { display: block; width: 100%; height: auto; background: var(--band); }\n"
     "figcaption { font-size: .8rem; line-height: 1.35; padding: .25rem 0; }\n"
     "figcaption span { display: block; color: var(--soft); font-variant-numeric: tabular-nums; }\n"
+    "@media (max-width: 40rem) { table { font-size: .8rem; } th, td { padding: .25rem .3rem; } "
+    "th:first-child, td:first-child { padding-left: 0; } }\n"
     "details summary { cursor: pointer; padding: .25rem 0; }\n"
     "</style>\n";
 
