@@ -33,6 +33,15 @@ static int64_t read_integer(struct reader *reader, const char *name)
     return json_integer_value(value);
 }
 
+/* Counts that begin at 1. */
+static int64_t read_positive(struct reader *reader, const char *name)
+{
+    int64_t value = read_integer(reader, name);
+    if (value < 1)
+        fail_member(reader, name, "integer of 1 or more");
+    return value;
+}
+
 /* null counts as absent. */
 static int64_t read_optional(struct reader *reader, const char *name)
 {
@@ -72,33 +81,33 @@ static void read_ready(struct reader *reader, struct message *message)
     message->ready.device = read_text(reader, "device");
     message->ready.dtype = read_text(reader, "dtype");
     message->ready.load_ms = read_integer(reader, "load_ms");
-    message->ready.max_runs = read_integer(reader, "max_runs");
+    message->ready.max_runs = read_positive(reader, "max_runs");
     message->ready.model = json_object_get(reader->json, "model");
     if (!json_is_object(message->ready.model))
         fail_member(reader, "model", "object");
-    if (message->ready.max_runs < 1)
-        fail_member(reader, "max_runs", "integer of 1 or more");
 }
 
 static void read_step(struct reader *reader, struct message *message)
 {
     const json_t *loss = json_object_get(reader->json, "guidance_loss");
     message->step = (struct jobs_step){
-        .step = read_integer(reader, "step"),
-        .steps = read_integer(reader, "steps"),
+        .step = read_positive(reader, "step"),
+        .steps = read_positive(reader, "steps"),
         .elapsed_ms = read_integer(reader, "elapsed_ms"),
         .eta_ms = read_optional(reader, "eta_ms"),
         .sigma = read_number(reader, "sigma"),
         .guidance_loss = !loss || json_is_null(loss) ? NAN : read_number(reader, "guidance_loss"),
     };
+    if (message->step.step > message->step.steps)
+        fail_member(reader, "step", "integer up to steps");
 }
 
 static void read_preview(struct reader *reader, const struct frame *frame, struct message *message)
 {
     message->preview = (struct jobs_preview){
-        .step = read_integer(reader, "step"),
-        .width = read_integer(reader, "width"),
-        .height = read_integer(reader, "height"),
+        .step = read_positive(reader, "step"),
+        .width = read_positive(reader, "width"),
+        .height = read_positive(reader, "height"),
         .format = read_text(reader, "format"),
         .bytes = frame->body,
         .size = frame->body_size,
@@ -113,8 +122,8 @@ static void read_succeeded(
     message->outcome = (struct jobs_outcome){
         .status = JOB_SUCCEEDED,
         .format = read_text(reader, "format"),
-        .width = read_integer(reader, "width"),
-        .height = read_integer(reader, "height"),
+        .width = read_positive(reader, "width"),
+        .height = read_positive(reader, "height"),
         .encode_ms = read_optional(&timings, "encode_ms"),
         .sample_ms = read_optional(&timings, "sample_ms"),
         .decode_ms = read_optional(&timings, "decode_ms"),
@@ -156,7 +165,7 @@ static void read_members(struct reader *reader, const struct frame *frame, struc
 {
     if (message->type >= MESSAGE_STARTED && message->type <= MESSAGE_CANCELLED) {
         message->job = read_text(reader, "job");
-        message->attempt = read_integer(reader, "attempt");
+        message->attempt = read_positive(reader, "attempt");
     }
     switch (message->type) {
     case MESSAGE_HELLO:
