@@ -31,14 +31,15 @@ static const char usage[] =
     "  --seed N                 same seed, same weights (default 0)\n"
     "  --merges FILE            puts the tokenizer's merges.txt into the metadata\n"
     "  --prediction P           epsilon (default) or v, for the metadata\n"
-    "  --unet-channels N        model channels, a multiple of 32\n"
+    "  --norm-groups N          groups of every GroupNorm (default 32), safetensors only\n"
+    "  --unet-channels N        model channels, a multiple of the groups\n"
     "  --unet-mult N,N,…        channels of each level as multiples of it\n"
     "  --unet-res-blocks N[,…]  residual blocks of each level\n"
     "  --unet-attention N,…     1 for a level with attention (default: the first three)\n"
     "  --unet-heads N           attention heads\n"
     "  --unet-depth N           transformer blocks in a row\n"
     "  --extra, --no-extra      the second context's attention, attn_extra\n"
-    "  --vae-channels N         base channels, a multiple of 32\n"
+    "  --vae-channels N         base channels, a multiple of the groups\n"
     "  --vae-mult N,N,…         channels of each level as multiples of it\n"
     "  --vae-res-blocks N       residual blocks of each encoder level\n"
     "  --vae-latent N           channels of the latent\n"
@@ -59,6 +60,7 @@ enum option_id {
     OPTION_SEED,
     OPTION_MERGES,
     OPTION_PREDICTION,
+    OPTION_NORM_GROUPS,
     OPTION_UNET_CHANNELS,
     OPTION_UNET_MULT,
     OPTION_UNET_RES_BLOCKS,
@@ -87,6 +89,7 @@ static const struct option options[] = {
     {"seed", required_argument, NULL, OPTION_SEED},
     {"merges", required_argument, NULL, OPTION_MERGES},
     {"prediction", required_argument, NULL, OPTION_PREDICTION},
+    {"norm-groups", required_argument, NULL, OPTION_NORM_GROUPS},
     {"unet-channels", required_argument, NULL, OPTION_UNET_CHANNELS},
     {"unet-mult", required_argument, NULL, OPTION_UNET_MULT},
     {"unet-res-blocks", required_argument, NULL, OPTION_UNET_RES_BLOCKS},
@@ -219,6 +222,8 @@ static enum pf_status set_option(
     case OPTION_MERGES:
         request->merges_path = value;
         return PF_OK;
+    case OPTION_NORM_GROUPS:
+        return parse_one(name, value, &sizes->norm_groups, err);
     case OPTION_UNET_CHANNELS:
         return parse_one(name, value, &request->unet_channels, err);
     case OPTION_UNET_MULT:

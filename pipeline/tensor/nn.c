@@ -13,7 +13,7 @@ tensor nn_conv2d(struct scope *s, const struct nn_conv2d *layer, tensor x)
 
 tensor nn_group_norm(struct scope *s, const struct nn_group_norm *layer, tensor x)
 {
-    return op_group_norm(s, x, NN_GROUPS, layer->weight, layer->bias, layer->eps);
+    return op_group_norm(s, x, layer->groups, layer->weight, layer->bias, layer->eps);
 }
 
 tensor nn_layer_norm(struct scope *s, const struct nn_layer_norm *layer, tensor x)
@@ -31,7 +31,8 @@ tensor nn_add_to(struct scope *s, tensor a, tensor b)
 {
     if (!scope_ok(s))
         return NULL;
-    return tensor_requires_grad(a) || tensor_requires_grad(b) ? op_add(s, a, b) : op_add_in(s, a, b);
+    return tensor_requires_grad(a) || tensor_requires_grad(b) ? op_add(s, a, b)
+                                                              : op_add_in(s, a, b);
 }
 
 tensor nn_to_tokens(struct scope *s, tensor x)
@@ -44,8 +45,8 @@ tensor nn_to_tokens(struct scope *s, tensor x)
 tensor nn_from_tokens(struct scope *s, tensor tokens, int64_t height, int64_t width)
 {
     int64_t batch = tensor_dim(tokens, 0), channels = tensor_dim(tokens, 2);
-    return op_permute(s, op_reshape(s, tokens, DIMS(batch, height, width, channels)),
-        DIMS(0, 3, 1, 2));
+    return op_permute(
+        s, op_reshape(s, tokens, DIMS(batch, height, width, channels)), DIMS(0, 3, 1, 2));
 }
 
 tensor nn_split_heads(struct scope *s, tensor x, int heads)
@@ -57,6 +58,6 @@ tensor nn_split_heads(struct scope *s, tensor x, int heads)
 tensor nn_merge_heads(struct scope *s, tensor x)
 {
     int64_t batch = tensor_dim(x, 0), length = tensor_dim(x, 2);
-    return op_reshape(s, op_transpose(s, x, 1, 2),
-        DIMS(batch, length, tensor_dim(x, 1) * tensor_dim(x, 3)));
+    return op_reshape(
+        s, op_transpose(s, x, 1, 2), DIMS(batch, length, tensor_dim(x, 1) * tensor_dim(x, 3)));
 }

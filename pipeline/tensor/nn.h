@@ -18,10 +18,11 @@ struct nn_conv2d {
     int stride, padding;
 };
 
-/* GroupNorm of 32 groups, as everywhere in Stable Diffusion. */
+/* GroupNorm; C is a multiple of `groups`, 32 everywhere in Stable Diffusion. */
 struct nn_group_norm {
     tensor weight, bias; /* [C] */
     double eps;
+    int groups;
 };
 
 struct nn_layer_norm {
@@ -29,9 +30,8 @@ struct nn_layer_norm {
     double eps;
 };
 
-enum { NN_GROUPS = 32 };
-
-tensor nn_linear(struct scope *s, const struct nn_linear *layer, tensor x); /* [...,in] → [...,out] */
+tensor nn_linear(
+    struct scope *s, const struct nn_linear *layer, tensor x); /* [...,in] → [...,out] */
 tensor nn_conv2d(struct scope *s, const struct nn_conv2d *layer, tensor x); /* [B,C,H,W] */
 tensor nn_group_norm(struct scope *s, const struct nn_group_norm *layer, tensor x);
 tensor nn_layer_norm(struct scope *s, const struct nn_layer_norm *layer, tensor x);

@@ -161,8 +161,11 @@ void inspect_put_text(struct buffer *out, const struct inspect *inspect)
         buffer_put_format(out, "problem %s\n", inspect->problem.message);
         return;
     }
-    buffer_put_format(out, "model   pictures in multiples of %" PRId64 "; predicts %s\ncan     ",
-        inspect->sizes.model_factor, prediction_type_name(inspect->sizes.prediction));
+    buffer_put_format(out,
+        "model   pictures in multiples of %" PRId64 "; predicts %s; norms of %" PRId64
+        " groups\ncan     ",
+        inspect->sizes.model_factor, prediction_type_name(inspect->sizes.prediction),
+        inspect->sizes.norm_groups);
     for (size_t i = 0; i < count; i++)
         buffer_put_format(out, "%s%s", i ? ", " : "", names[i]);
     buffer_put_text(out, "\n");
@@ -284,6 +287,7 @@ void inspect_put_json(struct buffer *out, const struct inspect *inspect)
     put_flag(out, "has_merges", inspect->has_merges);
     if (inspect->problem.status == PF_OK) {
         put_member(out, "multiple", inspect->sizes.model_factor);
+        put_member(out, "norm_groups", inspect->sizes.norm_groups);
         buffer_put_format(
             out, ",\"prediction_type\":\"%s\"", prediction_type_name(inspect->sizes.prediction));
     }

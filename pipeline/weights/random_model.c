@@ -103,16 +103,21 @@ static enum pf_status check_range(
     return PF_OK;
 }
 
-static enum pf_status check_channels(
-    const char *what, const int64_t *channels, int level_count, int64_t heads, struct pf_error *err)
+/* What the channels of a level are multiples of. */
+struct divisors {
+    int64_t groups, heads;
+};
+
+static enum pf_status check_channels(const char *what, const int64_t *channels, int level_count,
+    struct divisors by, struct pf_error *err)
 {
     PF_TRY(check_range(what, level_count, 1, SIZES_LEVELS_MAX, err));
     for (int level = 0; level < level_count; level++) {
-        PF_TRY(check_range(what, channels[level], SIZES_NORM_GROUPS, 1 << 16, err));
-        if (channels[level] % SIZES_NORM_GROUPS != 0 || channels[level] % heads != 0)
+        PF_TRY(check_range(what, channels[level], by.groups, 1 << 16, err));
+        if (channels[level] % by.groups != 0 || channels[level] % by.heads != 0)
             return pf_fail(err, PF_INVALID,
-                "%s: %lld channels in level %d are no multiple of %d and of %lld heads", what,
-                (long long)channels[level], level, SIZES_NORM_GROUPS, (long long)heads);
+                "%s: %lld channels in level %d are no multiple of %lld and of %lld heads", what,
+                (long long)channels[level], level, (long long)by.groups, (long long)by.heads);
     }
     return PF_OK;
 }
@@ -122,17 +127,19 @@ static enum pf_status check_sizes(const struct model_sizes *sizes, struct pf_err
     const struct unet_sizes *unet = &sizes->unet;
     const struct vae_sizes *vae = &sizes->vae;
     const struct clip_sizes *clip = &sizes->clip;
+    struct divisors no_heads = {sizes->norm_groups, 1};
+    struct divisors with_heads = {sizes->norm_groups, unet->heads};
+    PF_TRY(check_range("the groups of a GroupNorm", sizes->norm_groups, 1, 1 << 10, err));
     PF_TRY(check_range("the UNet's heads", unet->heads, 1, 1 << 10, err));
     PF_TRY(check_range(
         "the UNet's transformer depth", unet->transformer_depth, 1, SIZES_DEPTH_MAX, err));
-    PF_TRY(check_channels("the UNet's first convolution", &unet->model_channels, 1, 1, err));
-    PF_TRY(
-        check_channels("the UNet's levels", unet->channels, unet->level_count, unet->heads, err));
+    PF_TRY(check_channels("the UNet's first convolution", &unet->model_channels, 1, no_heads, err));
+    PF_TRY(check_channels("the UNet's levels", unet->channels, unet->level_count, with_heads, err));
     for (int level = 0; level < unet->level_count; level++)
         PF_TRY(check_range(
             "the UNet's residual blocks", unet->res_blocks[level], 1, SIZES_RES_BLOCKS_MAX, err));
-    PF_TRY(check_channels("the VAE's first convolution", &vae->base_channels, 1, 1, err));
-    PF_TRY(check_channels("the VAE's levels", vae->channels, vae->level_count, 1, err));
+    PF_TRY(check_channels("the VAE's first convolution", &vae->base_channels, 1, no_heads, err));
+    PF_TRY(check_channels("the VAE's levels", vae->channels, vae->level_count, no_heads, err));
     PF_TRY(check_range("the VAE's residual blocks", vae->res_blocks, 1, SIZES_RES_BLOCKS_MAX, err));
     PF_TRY(check_range("the VAE's latent channels", vae->z_channels, 1, 1 << 10, err));
     PF_TRY(check_range("the VAE's LoRA rank", vae->lora_rank, 0, 1 << 10, err));
@@ -149,6 +156,8 @@ static enum pf_status check_sizes(const struct model_sizes *sizes, struct pf_err
 
 enum pf_status random_model_complete(struct model_sizes *sizes, struct pf_error *err)
 {
+    if (sizes->norm_groups == 0)
+        sizes->norm_groups = SIZES_NORM_GROUPS;
     PF_TRY(check_sizes(sizes, err));
     sizes->vae.in_channels = sizes->vae.out_channels = 3;
     sizes->vae.embed_channels = sizes->vae.z_channels;
@@ -304,6 +313,10 @@ static enum pf_status write_metadata(const struct filler *filler, struct pf_erro
     PF_TRY(checkpoint_writer_add_metadata(filler->writer, "unet_num_heads", number, err));
     snprintf(number, sizeof number, "%" PRId64, sizes->clip.heads);
     PF_TRY(checkpoint_writer_add_metadata(filler->writer, "clip_num_heads", number, err));
+    if (sizes->norm_groups != SIZES_NORM_GROUPS) {
+        snprintf(number, sizeof number, "%" PRId64, sizes->norm_groups);
+        PF_TRY(checkpoint_writer_add_metadata(filler->writer, "norm_groups", number, err));
+    }
     return checkpoint_writer_add_metadata(
         filler->writer, "prediction_type", prediction_type_name(sizes->prediction), err);
 }

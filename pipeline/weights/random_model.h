@@ -26,8 +26,8 @@ struct random_model {
 PF_MUST_CHECK enum pf_status random_model_preset(
     const char *name, struct model_sizes *ret_sizes, struct pf_error *err);
 
-/* Derives what follows from the rest (context width, factors, latent channels of the UNet) and
- * checks that such a model can be built. PF_INVALID. */
+/* Derives what follows from the rest (context width, factors, latent channels of the UNet; 32
+ * groups where norm_groups is 0) and checks that such a model can be built. PF_INVALID. */
 PF_MUST_CHECK enum pf_status random_model_complete(struct model_sizes *sizes, struct pf_error *err);
 
 /* Writes the file, whole or not at all; the sizes must be complete. PF_IO, PF_UNSUPPORTED. */

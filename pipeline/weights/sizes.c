@@ -78,13 +78,31 @@ static enum pf_status read_count(const struct checkpoint *checkpoint, const char
     return PF_OK;
 }
 
-static enum pf_status check_channels(
-    const char *what, int level, int64_t channels, struct pf_error *err)
+static enum pf_status read_norm_groups(
+    const struct checkpoint *checkpoint, int64_t *ret_groups, struct pf_error *err)
 {
-    if (channels % SIZES_NORM_GROUPS != 0)
+    int known;
+    return read_count(checkpoint, "norm_groups", SIZES_NORM_GROUPS, ret_groups, &known, err);
+}
+
+int64_t sizes_norm_groups(const struct checkpoint *checkpoint)
+{
+    struct pf_error unused = PF_ERROR_INIT;
+    int64_t groups;
+    if (read_norm_groups(checkpoint, &groups, &unused) != PF_OK)
+        return SIZES_NORM_GROUPS;
+    return groups;
+}
+
+static enum pf_status check_channels(const struct checkpoint *checkpoint, const char *what,
+    int level, int64_t channels, struct pf_error *err)
+{
+    int64_t groups;
+    PF_TRY(read_norm_groups(checkpoint, &groups, err));
+    if (channels % groups != 0)
         return pf_fail(err, PF_UNSUPPORTED,
-            "%s: %lld channels in level %d, expected a multiple of %d (GroupNorm)", what,
-            (long long)channels, level, SIZES_NORM_GROUPS);
+            "%s: %lld channels in level %d, expected a multiple of %lld (GroupNorm)", what,
+            (long long)channels, level, (long long)groups);
     return PF_OK;
 }
 
@@ -134,7 +152,7 @@ static enum pf_status read_unet_levels(
         if (sizes->res_blocks[level] == 0)
             return pf_fail(err, PF_INVALID,
                 "UNet: no '%sinput_blocks.*' residual block in level %d", prefix, level);
-        PF_TRY(check_channels("UNet", level, sizes->channels[level], err));
+        PF_TRY(check_channels(checkpoint, "UNet", level, sizes->channels[level], err));
     }
     return PF_OK;
 }
@@ -171,7 +189,7 @@ enum pf_status unet_sizes_read(
     sizes.in_channels = first->dims[1];
     sizes.out_channels = last->dims[0];
     sizes.time_channels = time->dims[0];
-    PF_TRY(check_channels("UNet", 0, sizes.model_channels, err));
+    PF_TRY(check_channels(checkpoint, "UNet", 0, sizes.model_channels, err));
     PF_TRY(read_unet_levels(checkpoint, &sizes, err));
     PF_TRY(read_unet_transformer(checkpoint, &sizes, err));
     *ret_sizes = sizes;
@@ -194,7 +212,7 @@ static enum pf_status read_vae_levels(
         snprintf(name, sizeof name, "%sencoder.down.%d.block.0.conv1.weight", prefix, level);
         PF_TRY(need(checkpoint, name, CONV_DIMS, &array, err));
         sizes->channels[sizes->level_count++] = array->dims[0];
-        PF_TRY(check_channels("VAE", level, array->dims[0], err));
+        PF_TRY(check_channels(checkpoint, "VAE", level, array->dims[0], err));
         if (find_any(checkpoint, "", "%sencoder.down.%d.attn.", prefix, level))
             return pf_fail(err, PF_UNSUPPORTED,
                 "VAE: attention in level %d ('%sencoder.down.%d.attn.0') is not supported", level,
@@ -225,7 +243,7 @@ enum pf_status vae_sizes_read(
     sizes.out_channels = last->dims[0];
     sizes.z_channels = post->dims[0];
     sizes.embed_channels = post->dims[1];
-    PF_TRY(check_channels("VAE", 0, sizes.base_channels, err));
+    PF_TRY(check_channels(checkpoint, "VAE", 0, sizes.base_channels, err));
     PF_TRY(read_vae_levels(checkpoint, &sizes, err));
     sizes.has_attention = find_any(checkpoint, ".mid.attn_1.", "%s", SIZES_PREFIX_VAE) != NULL;
     const struct array *lora =
@@ -358,6 +376,7 @@ enum pf_status model_sizes_read(
     PF_TRY(vae_sizes_read(checkpoint, &sizes.vae, err));
     PF_TRY(clip_sizes_read(checkpoint, &sizes.clip, err));
     PF_TRY(read_prediction(checkpoint, &sizes.prediction, err));
+    PF_TRY(read_norm_groups(checkpoint, &sizes.norm_groups, err));
     PF_TRY(check_parts(&sizes, err));
     sizes.model_factor = sizes.vae.factor << (sizes.unet.level_count - 1);
     struct layout_visitor visitor = {check_tensor, (void *)checkpoint};

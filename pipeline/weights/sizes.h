@@ -19,7 +19,7 @@ enum {
     SIZES_RES_BLOCKS_MAX = 16, /* in one level */
     SIZES_DEPTH_MAX = 16,      /* transformer blocks in one spatial transformer */
     SIZES_LAYERS_MAX = 64,     /* layers of the text encoder */
-    SIZES_NORM_GROUPS = 32,    /* groups of every GroupNorm; all channel counts are multiples */
+    SIZES_NORM_GROUPS = 32,    /* groups of every GroupNorm, unless metadata says otherwise */
 };
 
 /* Prefixes of the names, with their dots; the names below are relative to them. */
@@ -84,6 +84,8 @@ struct model_sizes {
     struct vae_sizes vae;
     struct clip_sizes clip;
     enum prediction_type prediction; /* metadata `prediction_type`: "epsilon" (default) or "v" */
+    int64_t norm_groups;             /* of every GroupNorm, channel counts are multiples: metadata
+                                        `norm_groups`, 32 without */
     int64_t model_factor; /* pixel sizes must be multiples: vae.factor × 2^(unet.level_count - 1) */
 };
 
@@ -106,6 +108,10 @@ PF_MUST_CHECK enum pf_status clip_sizes_read(
  * PF_INVALID when a width is not a multiple. */
 PF_MUST_CHECK enum pf_status model_sizes_set_heads(
     struct model_sizes *sizes, int64_t unet_heads, int64_t clip_heads, struct pf_error *err);
+
+/* Groups of every GroupNorm: the checkpoint's metadata `norm_groups`, 32 without it. A value that
+ * is no count reads as 32 here; the readers above refuse it. */
+int64_t sizes_norm_groups(const struct checkpoint *checkpoint);
 
 const char *prediction_type_name(enum prediction_type prediction);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "pipeline/weights/sizes.h"
 
 static struct {
     tensor (*call)(void *context, const char *name, tensor loaded, struct scope *owner);
@@ -24,7 +25,10 @@ void weights_set_replace(
 void weights_init(struct weights *ret_weights, const struct checkpoint *checkpoint,
     struct tensor_place place, struct scope *owner, const char *prefix)
 {
-    *ret_weights = (struct weights){.checkpoint = checkpoint, .owner = owner, .place = place};
+    *ret_weights = (struct weights){.checkpoint = checkpoint,
+        .owner = owner,
+        .place = place,
+        .norm_groups = (int)sizes_norm_groups(checkpoint)};
     snprintf(ret_weights->prefix, sizeof ret_weights->prefix, "%s", prefix);
 }
 
@@ -176,7 +180,8 @@ struct nn_conv2d weights_conv2d(
 
 struct nn_group_norm weights_group_norm(const struct weights *weights, const char *name, double eps)
 {
-    return (struct nn_group_norm){weight_of(weights, name), bias_of(weights, name), eps};
+    return (struct nn_group_norm){
+        weight_of(weights, name), bias_of(weights, name), eps, weights->norm_groups};
 }
 
 struct nn_layer_norm weights_layer_norm(const struct weights *weights, const char *name, double eps)

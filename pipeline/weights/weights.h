@@ -22,6 +22,7 @@ struct weights {
                                             conversion stay in the mapped file */
     struct scope *owner;                 /* borrowed */
     struct tensor_place place;
+    int norm_groups; /* of every GroupNorm: sizes_norm_groups() */
     char prefix[WEIGHTS_NAME_MAX];
 };
 

@@ -138,7 +138,7 @@ static void test_norms(void **state)
         silu[i] = want[i] / (1 + exp(-want[i]));
     }
     struct nn_group_norm group = {
-        tensor_from_f32(&s, ones, DIMS(64)), tensor_from_f32(&s, zeros, DIMS(64)), 0};
+        tensor_from_f32(&s, ones, DIMS(64)), tensor_from_f32(&s, zeros, DIMS(64)), 0, 32};
     tensor x = tensor_from_f32(&s, values, DIMS(1, 64, 1, 1));
     assert_values(nn_group_norm(&s, &group, x), want, 64, &err);
     assert_values(nn_group_norm_silu(&s, &group, x), silu, 64, &err);

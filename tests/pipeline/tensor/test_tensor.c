@@ -112,7 +112,7 @@ static void test_no_ops_after_an_error(void **state)
     tensor none = op_reshape(&s, make(&s), DIMS(5)), list[] = {none, none}, grads[1] = {NULL};
     struct nn_linear linear = {none, none};
     struct nn_conv2d conv = {none, none, 1, 1};
-    struct nn_group_norm group = {none, none, 1e-5};
+    struct nn_group_norm group = {none, none, 1e-5, 32};
     struct nn_layer_norm layer = {none, none, 1e-5};
     tensor results[] = {op_add(&s, none, none), op_mul_scalar(&s, none, 2),
         op_clamp(&s, none, 0, 1), op_gelu(&s, none), op_silu_in(&s, none),

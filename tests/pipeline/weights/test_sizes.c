@@ -278,6 +278,24 @@ static void test_parts_must_fit(void **state)
     checkpoint_close(checkpoint);
 }
 
+static void test_norm_groups(void **state)
+{
+    (void)state;
+    struct pf_error err = PF_ERROR_INIT;
+    struct variant eight = {.metadata = {"norm_groups", "8", "unet_num_heads", "2"}};
+    struct variant none = {.metadata = {"norm_groups", "none"}};
+    struct model_sizes sizes = variant_sizes(), read;
+    sizes.vae.channels[1] = 48;
+    struct checkpoint *checkpoint = variant_open(&sizes, &eight);
+    assert_ok(model_sizes_read(checkpoint, &read, &err), &err);
+    assert_int_equal(read.norm_groups, 8);
+    assert_int_equal(sizes_norm_groups(checkpoint), 8);
+    checkpoint_close(checkpoint);
+    checkpoint = variant_open(&sizes, &none);
+    assert_fails(model_sizes_read(checkpoint, &read, &err), PF_INVALID, "norm_groups", &err);
+    checkpoint_close(checkpoint);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +307,7 @@ int main(void)
         cmocka_unit_test(test_wrong_shapes_and_types),
         cmocka_unit_test(test_bad_metadata),
         cmocka_unit_test(test_parts_must_fit),
+        cmocka_unit_test(test_norm_groups),
     };
     return cmocka_run_group_tests(tests, folder_create, folder_remove);
 }
