@@ -151,7 +151,8 @@ static void record(struct acceptance *acceptance, const struct attempt *attempt)
     report_put_text(report, table, attempt->name);
     report_put_text(report, table, task_name(attempt->task));
     for (size_t i = 0; i < COUNT_OF(photo_figures); i++)
-        report_put_number(report, table, attempt->score.figures[photo_figures[i]], 2);
+        report_put_number(report, table, attempt->score.figures[photo_figures[i]],
+            score_digits(photo_figures[i]));
     if ((int64_t)attempt->index < acceptance->options->pictures)
         show(acceptance, attempt);
 }
@@ -172,6 +173,10 @@ static enum pf_status try_task(struct acceptance *acceptance, struct attempt *at
     }
     PF_TRY(engine_run(acceptance->engine, attempt->requests, attempt->request_count, err));
     PF_TRY(take_scores(attempt, err));
+    if (acceptance->options->lpips)
+        PF_TRY(score_take_lpips(&attempt->score, acceptance->options->lpips, &attempt->sample,
+            &attempt->requests[REQUEST_PLAIN].result,
+            attempt->has_baseline ? &attempt->baseline : NULL, err));
     record(acceptance, attempt);
     return PF_OK;
 }
@@ -252,7 +257,8 @@ static void put_tasks(struct acceptance *acceptance, struct report_table *table)
 {
     static const enum figure figures[] = {FIGURE_INPUT_PSNR, FIGURE_BASELINE_PSNR,
         FIGURE_OUTPUT_PSNR, FIGURE_INPUT_MAIN, FIGURE_BASELINE_MAIN, FIGURE_OUTPUT_MAIN,
-        FIGURE_INPUT_SSIM, FIGURE_BASELINE_SSIM, FIGURE_OUTPUT_SSIM};
+        FIGURE_INPUT_SSIM, FIGURE_BASELINE_SSIM, FIGURE_OUTPUT_SSIM, FIGURE_INPUT_LPIPS,
+        FIGURE_BASELINE_LPIPS, FIGURE_OUTPUT_LPIPS};
     struct report *report = acceptance->report;
     for (int task = 0; task < TASK_COUNT; task++) {
         const struct score_means *means = &acceptance->means[task];
@@ -277,7 +283,7 @@ enum pf_status acceptance_run(const struct acceptance_options *options, struct e
         "PSNR in dB against the clean photo. inside: of the painted-over pixels for snow, "
         "watermark and removal, else of the whole picture. base: the classical baseline.",
         "Task|Photos|PSNR in|PSNR base|PSNR out|inside in|inside base|inside out|SSIM in|SSIM base|"
-        "SSIM out");
+        "SSIM out|LPIPS in|LPIPS base|LPIPS out");
     acceptance.photos_table = report_add_table(report, "By photo", "", photo_columns);
     acceptance.photos_table->is_detail = 1;
     PF_TRY(try_photos(&acceptance, err));

@@ -15,6 +15,7 @@ struct acceptance_options {
     uint64_t seed;               /* of the degradations */
     unsigned tasks;              /* bit i: enum task i */
     int64_t pictures;            /* photos whose pictures go into the report, for each task */
+    struct lpips *lpips;         /* or NULL: no such columns */
 };
 
 /* How many pictures the model will be given. */

@@ -13,6 +13,7 @@
 #include "tools/cli/param_rows.h"
 #include "tools/cli/picture.h"
 #include "tools/eval/acceptance.h"
+#include "tools/eval/lpips.h"
 #include "tools/eval/make_set.h"
 #include "tools/eval/tables.h"
 
@@ -23,7 +24,7 @@ struct eval_options {
     struct model_options model;
     struct params params;
     struct text_list photos, tasks, tables;
-    char *json, *html, *write_set;
+    char *json, *html, *write_set, *lpips;
     int64_t size, limit, pictures, batch, degrade_seed, quiet, help;
 };
 
@@ -72,6 +73,9 @@ static const struct option_spec rows[] = {
                "scaled."},
     {"degrade_seed", 0, OPTION_INTEGER, 0, 1, AT(degrade_seed), 0, 9e15, "1", .group = "Input",
         .doc = "Seed of the degradations: the same seed spoils the same photo in the same way."},
+    {"lpips", 0, OPTION_TEXT, 0, 1, AT(lpips), .value_name = "FILE", .group = "Input",
+        .doc = "Weights of LPIPS: the state_dict of lpips.LPIPS(net=\"alex\" or \"vgg\") as "
+               "safetensors or torch zip. Adds columns to the tables."},
     {"json", 0, OPTION_TEXT, 0, 1, AT(json), .value_name = "FILE", .group = "Output",
         .doc = "Writes all tables as JSON, with one row a picture."},
     {"html", 0, OPTION_TEXT, 0, 1, AT(html), .value_name = "FILE", .group = "Output",
@@ -170,6 +174,7 @@ struct eval {
     struct pairs *pairs;
     struct pipeline *pipeline;
     struct engine engine;
+    struct lpips *lpips; /* or NULL */
     struct report *report;
     enum phase phase;
 };
@@ -292,6 +297,7 @@ static enum pf_status measure(struct eval *eval, struct pf_error *err)
         .progress = !options->quiet,
     };
     if (!eval->set) {
+        eval->acceptance.lpips = eval->lpips;
         eval->engine.planned = acceptance_planned(&eval->acceptance);
         return acceptance_run(&eval->acceptance, &eval->engine, eval->report, err);
     }
@@ -301,6 +307,7 @@ static enum pf_status measure(struct eval *eval, struct pf_error *err)
         .tasks = chosen_tasks(options),
         .limit = options->limit,
         .pictures = options->html[0] ? options->pictures : 0,
+        .lpips = eval->lpips,
     };
     return tables_run(&tables, &eval->engine, eval->report, err);
 }
@@ -317,6 +324,8 @@ static enum pf_status evaluate(struct eval *eval, struct pf_error *err)
         PF_TRY(picture_check_output(options->json, err));
     if (options->html[0])
         PF_TRY(picture_check_output(options->html, err));
+    if (options->lpips[0])
+        PF_TRY(lpips_open(&eval->lpips, options->lpips, err));
     eval->phase = PHASE_MODEL;
     PF_TRY(model_options_open(&options->model, &eval->pipeline, err));
     eval->phase = PHASE_RUN;
@@ -342,6 +351,7 @@ static int eval_with(const struct eval_options *options, const char *set)
         code = EXIT_BELOW;
     tensor_set_interrupt(NULL, NULL);
     report_destroy(eval.report);
+    lpips_close(eval.lpips);
     pipeline_destroy(eval.pipeline);
     photos_finish(&eval.photos);
     pairs_close(eval.pairs);

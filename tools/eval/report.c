@@ -90,6 +90,14 @@ void report_add_row(struct report *report, struct report_table *table)
     table->filled = 0;
 }
 
+int report_is_empty(const struct report_table *table, size_t column)
+{
+    for (size_t row = 0; row < table->row_count; row++)
+        if (table->cells[row * table->column_count + column].kind != REPORT_EMPTY)
+            return 0;
+    return table->row_count > 0;
+}
+
 /* The next cell of the last row, or NULL after a failure. */
 static struct report_cell *next_cell(const struct report *report, struct report_table *table)
 {

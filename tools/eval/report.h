@@ -84,6 +84,9 @@ struct report_strip *report_add_strip(
 void report_add_picture(struct report *report, struct report_strip *strip, const char *label,
     const struct image *image, const char *caption);
 
+/* Whether a column holds nothing in any row; text and page leave it out. */
+int report_is_empty(const struct report_table *table, size_t column);
+
 void report_write_text(const struct report *report, struct buffer *out);
 void report_write_json(const struct report *report, struct buffer *out);
 /* One file: no other is loaded. */

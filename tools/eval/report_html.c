@@ -97,14 +97,16 @@ static void put_rows(struct buffer *out, const struct report_table *table)
     put_escaped(out, table->title);
     buffer_put_text(out, "\"><table><thead><tr>");
     for (size_t column = 0; column < table->column_count; column++)
-        put_element(
-            out, "th", holds_numbers(table, column) ? "number" : NULL, table->columns[column]);
+        if (!report_is_empty(table, column))
+            put_element(
+                out, "th", holds_numbers(table, column) ? "number" : NULL, table->columns[column]);
     buffer_put_text(out, "</tr></thead><tbody>\n");
     for (size_t row = 0; row < table->row_count; row++) {
         buffer_put_text(out, "<tr>");
         for (size_t column = 0; column < table->column_count; column++) {
             const struct report_cell *cell = &table->cells[row * table->column_count + column];
-            put_element(out, "td", class_of(cell), cell->text);
+            if (!report_is_empty(table, column))
+                put_element(out, "td", class_of(cell), cell->text);
         }
         buffer_put_text(out, "</tr>\n");
     }

@@ -46,6 +46,8 @@ static void put_row(struct buffer *out, const struct report_table *table, const 
     size_t row, int is_head)
 {
     for (size_t column = 0; column < table->column_count; column++) {
+        if (report_is_empty(table, column))
+            continue;
         const char *text = is_head ? table->columns[column]
                                    : table->cells[row * table->column_count + column].text;
         buffer_put_text(out, "  ");

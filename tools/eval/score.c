@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "tools/eval/canvas.h"
 #include "tools/eval/colourfulness.h"
+#include "tools/eval/lpips.h"
 #include "tools/eval/psnr.h"
 #include "tools/eval/sharpness.h"
 #include "tools/eval/ssim.h"
@@ -14,6 +15,11 @@ void score_init(struct score *score)
 {
     for (size_t i = 0; i < FIGURE_COUNT; i++)
         score->figures[i] = NAN;
+}
+
+int score_digits(enum figure figure)
+{
+    return figure >= FIGURE_INPUT_SSIM && figure <= FIGURE_OUTPUT_LPIPS ? 3 : 2;
 }
 
 /* PSNR over the pixels whose mask lies in [least, most]. NaN when there is none. */
@@ -82,6 +88,19 @@ enum pf_status score_take(struct score *score, const struct sample *sample, int 
     figures[FIGURE_TARGET_COLOUR] = colourfulness(&sample->target);
     PF_TRY(take_sharpness(score, sample, output, err));
     return baseline ? take_baseline(score, sample, is_local, baseline, err) : PF_OK;
+}
+
+enum pf_status score_take_lpips(struct score *score, struct lpips *lpips,
+    const struct sample *sample, const struct image *output, const struct image *baseline,
+    struct pf_error *err)
+{
+    double *figures = score->figures;
+    const struct image *target = &sample->target;
+    PF_TRY(lpips_between(lpips, &sample->input, target, &figures[FIGURE_INPUT_LPIPS], err));
+    PF_TRY(lpips_between(lpips, output, target, &figures[FIGURE_OUTPUT_LPIPS], err));
+    if (!baseline)
+        return PF_OK;
+    return lpips_between(lpips, baseline, target, &figures[FIGURE_BASELINE_LPIPS], err);
 }
 
 void score_add(struct score_means *means, const struct score *score)

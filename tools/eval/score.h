@@ -24,6 +24,9 @@ enum figure {
     FIGURE_BASELINE_SSIM,
     FIGURE_OUTPUT_SSIM,
     FIGURE_SSIM_GAIN,
+    FIGURE_INPUT_LPIPS, /* taken by score_take_lpips() alone */
+    FIGURE_BASELINE_LPIPS,
+    FIGURE_OUTPUT_LPIPS,
     FIGURE_SHARPER,       /* log2 of the sharpness of output over input */
     FIGURE_CLOSER,        /* how many octaves of sharpness nearer to the target's than the input */
     FIGURE_COLOUR,        /* colourfulness of the output */
@@ -44,6 +47,9 @@ struct score {
 
 void score_init(struct score *score);
 
+/* Digits behind the point that a figure is worth: 3 for SSIM and LPIPS, 2 for dB. */
+int score_digits(enum figure figure);
+
 /* Main PSNR of `image` against the sample's target. */
 double score_main(const struct sample *sample, int is_local, const struct image *image);
 
@@ -53,6 +59,11 @@ double score_outside(const struct sample *sample, const struct image *image);
 /* Input, output and, unless NULL, baseline: everything but paraphrases, clean and wrong. */
 PF_MUST_CHECK enum pf_status score_take(struct score *score, const struct sample *sample,
     int is_local, const struct image *output, const struct image *baseline, struct pf_error *err);
+
+struct lpips;
+PF_MUST_CHECK enum pf_status score_take_lpips(struct score *score, struct lpips *lpips,
+    const struct sample *sample, const struct image *output, const struct image *baseline,
+    struct pf_error *err);
 
 /* Means over pictures, NaN left out. */
 struct score_means {

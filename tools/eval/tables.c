@@ -171,6 +171,9 @@ static enum pf_status take_entry(struct tables *tables, struct entry *entry, str
         score_init(&score);
         PF_TRY(score_take(&score, &entry->sample, entry->is_local, &entry->requests[i].result,
             entry->has_baseline ? &entry->baseline : NULL, err));
+        if (tables->options->lpips)
+            PF_TRY(score_take_lpips(&score, tables->options->lpips, &entry->sample,
+                &entry->requests[i].result, entry->has_baseline ? &entry->baseline : NULL, err));
         record(tables, entry, i, &score);
     }
     return PF_OK;
@@ -207,8 +210,8 @@ static void put_means(struct tables *tables, struct report_table *table,
     const struct score_means *means, const enum figure *figures, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        int is_ssim = figures[i] >= FIGURE_INPUT_SSIM && figures[i] <= FIGURE_SSIM_GAIN;
-        report_put_number(tables->report, table, score_mean(means, figures[i]), is_ssim ? 3 : 2);
+        report_put_number(
+            tables->report, table, score_mean(means, figures[i]), score_digits(figures[i]));
     }
 }
 
@@ -216,11 +219,13 @@ static void put_tasks(struct tables *tables, size_t setting, const char *title, 
 {
     static const enum figure figures[] = {FIGURE_INPUT_PSNR, FIGURE_BASELINE_PSNR,
         FIGURE_OUTPUT_PSNR, FIGURE_INPUT_MAIN, FIGURE_BASELINE_MAIN, FIGURE_OUTPUT_MAIN,
-        FIGURE_OUTSIDE, FIGURE_INPUT_SSIM, FIGURE_BASELINE_SSIM, FIGURE_OUTPUT_SSIM};
-    struct report *report = tables->report;
-    struct report_table *table = report_add_table(report, title, note,
+        FIGURE_OUTSIDE, FIGURE_INPUT_SSIM, FIGURE_BASELINE_SSIM, FIGURE_OUTPUT_SSIM,
+        FIGURE_INPUT_LPIPS, FIGURE_BASELINE_LPIPS, FIGURE_OUTPUT_LPIPS};
+    static const char columns[] =
         "Task|Pairs|PSNR in|PSNR base|PSNR out|inside in|inside base|inside out|outside|SSIM in|"
-        "SSIM base|SSIM out");
+        "SSIM base|SSIM out|LPIPS in|LPIPS base|LPIPS out";
+    struct report *report = tables->report;
+    struct report_table *table = report_add_table(report, title, note, columns);
     for (size_t group = 0; group < GROUP_COUNT; group++) {
         const struct score_means *means = &tables->means[group][setting];
         if (means->counts[FIGURE_OUTPUT_PSNR] == 0)
@@ -235,11 +240,11 @@ static void put_tasks(struct tables *tables, size_t setting, const char *title, 
 static void put_lengths(struct tables *tables)
 {
     static const char *const names[LENGTHS] = {"under 10 words", "10 to 20", "over 20"};
-    static const enum figure figures[] = {
-        FIGURE_INPUT_PSNR, FIGURE_OUTPUT_PSNR, FIGURE_INPUT_SSIM, FIGURE_OUTPUT_SSIM};
+    static const enum figure figures[] = {FIGURE_INPUT_PSNR, FIGURE_OUTPUT_PSNR, FIGURE_INPUT_SSIM,
+        FIGURE_OUTPUT_SSIM, FIGURE_INPUT_LPIPS, FIGURE_OUTPUT_LPIPS};
     struct report *report = tables->report;
     struct report_table *table = report_add_table(report, "By length of the instruction", "",
-        "Instruction|Pairs|PSNR in|PSNR out|SSIM in|SSIM out");
+        "Instruction|Pairs|PSNR in|PSNR out|SSIM in|SSIM out|LPIPS in|LPIPS out");
     for (size_t i = 0; i < LENGTHS; i++) {
         const struct score_means *means = &tables->lengths[i];
         if (means->counts[FIGURE_OUTPUT_PSNR] == 0)
@@ -259,7 +264,7 @@ static void put_ablations(struct tables *tables)
     struct report_table *table = report_add_table(report, "Ablations",
         "inside: of the mask for snow, watermark and removal, else of the whole picture. "
         "sharper: variance of the Laplacian over the input's.",
-        "Task|Guidance|Region|Auxiliary|Pairs|PSNR|inside|outside|SSIM|sharper");
+        "Task|Guidance|Region|Auxiliary|Pairs|PSNR|inside|outside|SSIM|LPIPS|sharper");
     for (size_t group = 0; group < GROUP_COUNT; group++) {
         for (size_t i = SETTING_ABLATIONS; i < setting_count; i++) {
             const struct score_means *means = &tables->means[group][i];

@@ -21,7 +21,7 @@ struct tables_options {
     unsigned tasks;   /* bit i: enum task i; pairs of no or several tasks count when all are set */
     int64_t limit;    /* pairs of each task, 0: all */
     int64_t pictures; /* pairs whose pictures go into the report, for each task */
-    const struct lpips *lpips; /* or NULL: no such column */
+    struct lpips *lpips; /* or NULL: no such columns */
 };
 
 /* How long an instruction is, by its words: 0: under 10, 1: 10 to 20, 2: over 20. */
