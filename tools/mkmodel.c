@@ -44,6 +44,7 @@ static const char usage[] =
     "  --vae-res-blocks N       residual blocks of each encoder level\n"
     "  --vae-latent N           channels of the latent\n"
     "  --vae-lora-rank N        rank of the decoder's LoRA skips, 0 for none\n"
+    "  --no-vae-attention       no attention in the VAE's middle\n"
     "  --clip-width N           width of the text encoder, and of the UNet's contexts\n"
     "  --clip-layers N          its layers\n"
     "  --clip-heads N           its heads\n"
@@ -74,6 +75,7 @@ enum option_id {
     OPTION_VAE_RES_BLOCKS,
     OPTION_VAE_LATENT,
     OPTION_VAE_LORA_RANK,
+    OPTION_NO_VAE_ATTENTION,
     OPTION_CLIP_WIDTH,
     OPTION_CLIP_LAYERS,
     OPTION_CLIP_HEADS,
@@ -103,6 +105,7 @@ static const struct option options[] = {
     {"vae-res-blocks", required_argument, NULL, OPTION_VAE_RES_BLOCKS},
     {"vae-latent", required_argument, NULL, OPTION_VAE_LATENT},
     {"vae-lora-rank", required_argument, NULL, OPTION_VAE_LORA_RANK},
+    {"no-vae-attention", no_argument, NULL, OPTION_NO_VAE_ATTENTION},
     {"clip-width", required_argument, NULL, OPTION_CLIP_WIDTH},
     {"clip-layers", required_argument, NULL, OPTION_CLIP_LAYERS},
     {"clip-heads", required_argument, NULL, OPTION_CLIP_HEADS},
@@ -250,6 +253,9 @@ static enum pf_status set_option(
         return parse_one(name, value, &sizes->vae.z_channels, err);
     case OPTION_VAE_LORA_RANK:
         return parse_one(name, value, &sizes->vae.lora_rank, err);
+    case OPTION_NO_VAE_ATTENTION:
+        sizes->vae.has_attention = 0;
+        return PF_OK;
     case OPTION_CLIP_WIDTH:
         return parse_one(name, value, &sizes->clip.width, err);
     case OPTION_CLIP_LAYERS:
