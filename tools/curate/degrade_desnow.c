@@ -29,13 +29,15 @@ static double cover(const struct flake *flake, double px, double py)
     double along =
         length2 > 0.0 ? ((px - flake->x) * flake->dx + (py - flake->y) * flake->dy) / length2 : 0.0;
     along = fmin(fmax(along, -0.5), 0.5);
+    /* the shutter opens and closes while it falls: a long streak fades at its ends */
+    double fade = length2 > 4.0 * flake->radius * flake->radius ? 1.0 - 2.4 * along * along : 1.0;
     double ox = px - flake->x - along * flake->dx, oy = py - flake->y - along * flake->dy;
     double radius = flake->radius;
     if (flake->lobes > 0.0)
         radius *= 1.0 + flake->lobes * sin(3.0 * atan2(oy, ox) + flake->phase);
     double t = (radius + flake->soft - hypot(ox, oy)) / (2.0 * flake->soft);
     t = fmin(fmax(t, 0.0), 1.0);
-    return t * t * (3.0 - 2.0 * t);
+    return fade * t * t * (3.0 - 2.0 * t);
 }
 
 static void draw_flake(const struct flake *flake, float *alpha, int width, int height)
@@ -69,7 +71,8 @@ static void draw_layer(const struct layer *layer, double angle, const struct sce
             .dy = streak * cos(lean),
             .lobes = radius > 2.5 ? rng_range(rng, 0.0, 0.25) : 0.0,
             .phase = rng_range(rng, 0.0, 6.28),
-            .opacity = fmin(layer->opacity * rng_range(rng, 0.6, 1.15), 1.0),
+            .opacity = fmin(layer->opacity * rng_range(rng, 0.6, 1.15), 1.0) /
+                       (1.0 + 0.12 * streak / radius),
         };
         draw_flake(&flake, alpha, scene->width, scene->height);
     }
@@ -85,9 +88,9 @@ static struct layer draw_parameters(
     struct layer layer = {
         .count = (int)fmin(wanted, FLAKES_MAX),
         .radius = radius,
-        .soft = rng_range(rng, 0.25, near > 0.6 ? 0.9 : 0.6),
+        .soft = rng_range(rng, near > 0.6 ? 0.45 : 0.3, near > 0.6 ? 1.0 : 0.8),
         .streak = speed * radius,
-        .opacity = rng_range(rng, 0.55, 1.0),
+        .opacity = rng_range(rng, 0.65, 1.0),
     };
     return layer;
 }
@@ -99,8 +102,8 @@ enum pf_status degrade_desnow(
     AUTO_FREE float *alpha = NULL;
     PF_TRY(plane_create(&alpha, scene->width, scene->height, err));
     int layers = 1 + rng_below(rng, LAYERS_MAX);
-    double density = rng_log_range(rng, 60.0, 420.0), angle = rng_normal(rng) * 0.5;
-    double speed = rng_chance(rng, 0.5) ? rng_range(rng, 0.0, 1.0) : rng_range(rng, 1.0, 7.0);
+    double density = rng_log_range(rng, 120.0, 1500.0), angle = rng_normal(rng) * 0.5;
+    double speed = rng_chance(rng, 0.5) ? rng_range(rng, 0.0, 1.0) : rng_range(rng, 1.0, 6.0);
     double white = rng_range(rng, 0.85, 1.0), blue = rng_range(rng, 0.0, 0.03);
     for (int i = 0; i < layers; i++) {
         struct layer layer = draw_parameters(i, layers, density, speed, (double)area, rng);

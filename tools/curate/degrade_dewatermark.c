@@ -151,7 +151,7 @@ static void draw_layout(const struct scene *scene, const struct mark *mark, int 
     layout->y = scene->height / 2.0 + rng_range(rng, -1.0, 1.0) * room_y;
     layout->gap_x = mark->width * rng_range(rng, 0.1, 0.8);
     layout->gap_y = mark->height * rng_range(rng, 0.8, 3.5);
-    layout->opacity = (float)rng_range(rng, 0.2, 0.85);
+    layout->opacity = (float)rng_range(rng, 0.25, 0.9);
     layout->is_outlined = rng_chance(rng, 0.2);
     double shade = rng_unit(rng);
     double level = shade < 0.65  ? rng_range(rng, 0.85, 1.0)

@@ -9,21 +9,23 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "pipeline/image/resample.h"
+#include "tools/curate/cutout.h"
 #include "tools/curate/files.h"
 #include "tools/data/ppm.h"
 
 enum { DESCRIPTION_MAX = 65536, FILE_MAX = 64 << 20, PICKS_MAX = 64 };
 
 struct item {
-    const char *path; /* of the stamp's png, in objects->files */
+    const char *path; /* the stamp's png, or labelme's json; in one of the file lists */
+    size_t shape;     /* in the json */
     struct object object;
     int is_loaded, is_unfit;
 };
 
 struct objects {
-    struct files files;
+    struct files stamps, labels;
     struct item *items;
-    size_t count;
+    size_t count, capacity;
 };
 
 static void object_finish(struct object *object)
@@ -39,7 +41,8 @@ void objects_close(struct objects *objects)
     for (size_t i = 0; i < objects->count; i++)
         object_finish(&objects->items[i].object);
     free(objects->items);
-    files_finish(&objects->files);
+    files_finish(&objects->stamps);
+    files_finish(&objects->labels);
     free(objects);
 }
 
@@ -93,12 +96,6 @@ static void read_name(const char *picture, char ret_name[OBJECT_NAME_MAX])
         make_name(text.data, ret_name);
 }
 
-static enum pf_status shrink_plane(const float *from, int width, int height, float *to,
-    int to_width, int to_height, struct pf_error *err)
-{
-    return image_resample(from, width, height, to, to_width, to_height, err);
-}
-
 /* Takes the picture's planes, reduced when it is larger than OBJECT_SIDE_MAX. */
 static enum pf_status set_object(
     struct object *object, const struct image *image, struct pf_error *err)
@@ -117,9 +114,9 @@ static enum pf_status set_object(
     for (size_t i = 0; i < area; i++)
         alpha[i] = (float)image->alpha[i] / 255.0f;
     for (size_t c = 0; c < 3; c++)
-        PF_TRY(shrink_plane(image->rgb + c * area, image->width, image->height,
+        PF_TRY(image_resample(image->rgb + c * area, image->width, image->height,
             object->rgb + c * to, object->width, object->height, err));
-    PF_TRY(shrink_plane(
+    PF_TRY(image_resample(
         alpha, image->width, image->height, object->alpha, object->width, object->height, err));
     for (size_t i = 0; i < to; i++)
         object->alpha[i] = object->alpha[i] < 0.0f   ? 0.0f
@@ -139,13 +136,27 @@ static int is_cut_out(const struct image *image)
     return seen > area / 8 && seen < area - area / 50;
 }
 
-static enum pf_status load(struct item *item, struct pf_error *err)
+static enum pf_status read_stamp(const char *path, struct image *ret_image, struct pf_error *err)
 {
     static const struct image_limits limits = IMAGE_LIMITS_DEFAULT;
     AUTO_BUFFER struct buffer bytes = BUFFER_INIT;
+    PF_TRY(file_read(path, FILE_MAX, &bytes, err));
+    return picture_decode(bytes.data, bytes.size, &limits, ret_image, err);
+}
+
+static int is_label(const char *path)
+{
+    size_t length = strlen(path);
+    return length > 5 && !strcmp(path + length - 5, ".json");
+}
+
+static enum pf_status load(struct item *item, struct pf_error *err)
+{
     struct image image = IMAGE_INIT;
-    PF_TRY(file_read(item->path, FILE_MAX, &bytes, err));
-    PF_TRY(picture_decode(bytes.data, bytes.size, &limits, &image, err));
+    if (is_label(item->path))
+        PF_TRY(cutout_read(item->path, item->shape, &image, err));
+    else
+        PF_TRY(read_stamp(item->path, &image, err));
     item->is_loaded = 1;
     item->is_unfit = !is_cut_out(&image);
     enum pf_status status = PF_OK;
@@ -155,28 +166,72 @@ static enum pf_status load(struct item *item, struct pf_error *err)
     return status;
 }
 
+static enum pf_status add_item(
+    struct objects *objects, const char *path, size_t shape, const char *name, struct pf_error *err)
+{
+    if (objects->count == OBJECTS_MAX)
+        return pf_fail(err, PF_INVALID, "more than %d objects", OBJECTS_MAX);
+    if (objects->count == objects->capacity) {
+        size_t capacity = objects->capacity ? 2 * objects->capacity : 256;
+        struct item *items = realloc(objects->items, capacity * sizeof *items);
+        if (!items)
+            return pf_fail(err, PF_NOMEM, "no memory for %zu objects", capacity);
+        objects->items = items;
+        objects->capacity = capacity;
+    }
+    struct item *item = &objects->items[objects->count++];
+    *item = (struct item){.path = path, .shape = shape};
+    snprintf(item->object.name, sizeof item->object.name, "%s", name);
+    return PF_OK;
+}
+
+static enum pf_status list_stamps(struct objects *objects, const char *folder, struct pf_error *err)
+{
+    static const char *const suffixes[] = {".png", NULL};
+    PF_TRY(files_add(&objects->stamps, folder, suffixes, err));
+    for (size_t i = 0; i < objects->stamps.count; i++) {
+        char name[OBJECT_NAME_MAX];
+        if (!is_stamp(objects->stamps.paths[i]))
+            continue;
+        read_name(objects->stamps.paths[i], name);
+        if (name[0])
+            PF_TRY(add_item(objects, objects->stamps.paths[i], 0, name, err));
+    }
+    return PF_OK;
+}
+
+static enum pf_status list_labels(struct objects *objects, const char *folder, struct pf_error *err)
+{
+    static const char *const suffixes[] = {".json", NULL};
+    PF_TRY(files_add(&objects->labels, folder, suffixes, err));
+    AUTO_FREE struct cutout *cutouts = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < objects->labels.count; i++) {
+        size_t first = count;
+        PF_TRY(cutout_list(objects->labels.paths[i], OBJECT_SIDE_MIN, &cutouts, &count, err));
+        for (size_t k = first; k < count; k++)
+            PF_TRY(add_item(
+                objects, objects->labels.paths[i], cutouts[k].shape, cutouts[k].name, err));
+    }
+    return PF_OK;
+}
+
 enum pf_status objects_open(
     struct objects **ret_objects, const char *stamps, const char *labelled, struct pf_error *err)
 {
-    static const char *const suffixes[] = {".png", NULL};
     struct objects *objects = calloc(1, sizeof *objects);
     if (!objects)
         return pf_fail(err, PF_NOMEM, "no memory for objects");
     enum pf_status status = PF_OK;
-    (void)labelled;
     if (stamps)
-        status = files_add(&objects->files, stamps, suffixes, err);
-    objects->items = calloc(objects->files.count + 1, sizeof *objects->items);
-    if (status == PF_OK && !objects->items)
-        status = pf_fail(err, PF_NOMEM, "no memory for %zu objects", objects->files.count);
-    for (size_t i = 0; status == PF_OK && i < objects->files.count; i++) {
-        struct item *item = &objects->items[objects->count];
-        if (!is_stamp(objects->files.paths[i]))
-            continue;
-        item->path = objects->files.paths[i];
-        read_name(item->path, item->object.name);
-        objects->count += item->object.name[0] != '\0';
-    }
+        status = list_stamps(objects, stamps, err);
+    if (status == PF_OK && labelled)
+        status = list_labels(objects, labelled, err);
+    if (status == PF_OK && objects->count == 0)
+        status = pf_fail(err, PF_NOT_FOUND, "no object with a description in '%s'",
+            stamps     ? stamps
+            : labelled ? labelled
+                       : "");
     if (status != PF_OK) {
         objects_close(objects);
         return status;
@@ -197,5 +252,5 @@ enum pf_status objects_pick(struct objects *objects, struct rng *rng,
             return PF_OK;
         }
     }
-    return pf_fail(err, PF_NOT_FOUND, "no usable object among %zu stamps", objects->count);
+    return pf_fail(err, PF_NOT_FOUND, "no usable object among %zu objects", objects->count);
 }

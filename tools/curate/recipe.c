@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "tools/curate/auxiliary.h"
+#include "tools/curate/crop.h"
 #include "tools/curate/degrade.h"
 #include "tools/curate/photo.h"
 #include "tools/curate/plane.h"
@@ -30,8 +31,11 @@ static const enum task chain_order[TASK_COUNT] = {TASK_REMOVE, TASK_DEHAZE, TASK
 
 enum stream { STREAM_PLAN = 100, STREAM_CROP, STREAM_TEXT, STREAM_AUXILIARY, STREAM_OBJECT };
 
+enum { CROP_TRIES = 6 };
+
 struct plan {
     const struct recipe_photo *photo;
+    int fits[TASK_COUNT];                     /* what the crop can teach */
     enum task chain[RECIPE_DEGRADATIONS_MAX]; /* in the chain's order */
     int chain_count;
     enum task asked[RECIPE_DEGRADATIONS_MAX];
@@ -74,28 +78,29 @@ static const struct recipe_photo *draw_photo(const struct recipe *recipe, struct
     return &recipe->photos[low];
 }
 
-static enum task draw_task(
-    const struct recipe *recipe, const double *shares, int is_grey, struct rng *rng)
+/* One that fits the crop; TASK_COUNT when none of positive weight does. */
+static enum task draw_task(const struct plan *plan, const double *shares, struct rng *rng)
 {
-    for (;;) {
-        enum task task = (enum task)rng_weighted(rng, shares, TASK_COUNT);
-        if ((task != TASK_REMOVE || recipe->objects) && (task != TASK_COLORIZE || !is_grey))
-            return task;
-    }
+    double weights[TASK_COUNT], sum = 0.0;
+    for (int i = 0; i < TASK_COUNT; i++)
+        sum += weights[i] = plan->fits[i] ? shares[i] : 0.0;
+    return sum > 0.0 ? (enum task)rng_weighted(rng, weights, TASK_COUNT) : TASK_COUNT;
 }
 
-/* Which degradations, besides the first: any others, evenly; a colourless picture can't be checked
- * for haze's tint, but all combinations occur. */
-static void draw_chain(
-    const struct recipe *recipe, enum task first, int count, struct plan *plan, struct rng *rng)
+/* Which degradations, besides the first: any others that fit, evenly. */
+static void draw_chain(enum task first, int count, struct plan *plan, struct rng *rng)
 {
-    static const double even[TASK_COUNT] = {1, 1, 1, 1, 1, 1, 1};
     enum task drawn[RECIPE_DEGRADATIONS_MAX] = {first};
+    double even[TASK_COUNT];
+    for (int i = 0; i < TASK_COUNT; i++)
+        even[i] = i != (int)first;
     int have = 1;
     while (have < count) {
-        enum task task = draw_task(recipe, even, plan->photo->is_grey, rng);
-        if (!holds(drawn, have, task))
-            drawn[have++] = task;
+        enum task task = draw_task(plan, even, rng);
+        if (task == TASK_COUNT)
+            break;
+        drawn[have++] = task;
+        even[task] = 0.0;
     }
     for (int i = 0; i < TASK_COUNT; i++)
         if (holds(drawn, have, chain_order[i]))
@@ -104,41 +109,76 @@ static void draw_chain(
 
 /* A task that the chain doesn't hold: its words find nothing to do. Pasting is left out: "remove
  * the thing" could always mean something that is there. */
-static enum task draw_absent(const struct plan *plan, struct rng *rng)
+static enum task draw_absent(const struct recipe *recipe, const struct plan *plan, struct rng *rng)
 {
-    for (;;) {
-        enum task task = (enum task)rng_below(rng, TASK_COUNT);
-        if (task != TASK_REMOVE && !holds(plan->chain, plan->chain_count, task) &&
-            !(task == TASK_COLORIZE && plan->photo->is_grey))
-            return task;
-    }
+    double weights[TASK_COUNT];
+    for (int i = 0; i < TASK_COUNT; i++)
+        weights[i] = i != TASK_REMOVE && !holds(plan->chain, plan->chain_count, (enum task)i) &&
+                     recipe->shares[i] > 0.0;
+    enum task task = draw_task(plan, weights, rng);
+    return task == TASK_COUNT ? plan->chain_count ? plan->chain[0] : TASK_DEHAZE : task;
 }
 
-static enum pf_status draw_plan(
-    const struct recipe *recipe, size_t index, struct plan *plan, struct pf_error *err)
+static void draw_asked(
+    const struct recipe *recipe, enum task first, struct plan *plan, struct rng *rng)
+{
+    double kind = rng_unit(rng), combined = rng_unit(rng);
+    int count = combined >= recipe->combine ? 1 : combined < 0.35 * recipe->combine ? 3 : 2;
+    if (kind < recipe->idle) {
+        plan->asked[plan->asked_count++] = draw_absent(recipe, plan, rng);
+        return;
+    }
+    if (kind < recipe->idle + recipe->wrong) {
+        draw_chain(first, 1, plan, rng);
+        plan->asked[plan->asked_count++] = draw_absent(recipe, plan, rng);
+        return;
+    }
+    draw_chain(first, count, plan, rng);
+    if (plan->chain_count > 1 && rng_chance(rng, 0.4)) {
+        plan->asked[plan->asked_count++] = first;
+        return;
+    }
+    for (int i = 0; i < plan->chain_count; i++)
+        plan->asked[plan->asked_count++] = plan->chain[i];
+}
+
+/* A photo and a crop that can teach the task, which is drawn first, so that tasks come as often as
+ * asked however few crops suit them; the last try is taken as it is, for what it can teach. */
+static enum pf_status draw_crop(const struct recipe *recipe, size_t index, enum task *first,
+    struct plan *plan, float *clean, struct pf_error *err)
 {
     struct rng rng;
+    rng_init(&rng, recipe->seed, index, STREAM_CROP);
+    for (int i = 0; i < CROP_TRIES; i++) {
+        struct crop_traits traits;
+        plan->photo = draw_photo(recipe, &rng);
+        PF_TRY(photo_crop(plan->photo->cached, recipe->side, &rng, clean, err));
+        PF_TRY(crop_measure(clean, recipe->side, &traits, err));
+        for (int task = 0; task < TASK_COUNT; task++)
+            plan->fits[task] =
+                crop_teaches(&traits, (enum task)task) && (task != TASK_REMOVE || recipe->objects);
+        if (!crop_is_empty(&traits) && plan->fits[*first])
+            return PF_OK;
+    }
+    if (!plan->fits[*first])
+        *first = draw_task(plan, recipe->shares, &rng);
+    if (*first == TASK_COUNT)
+        return pf_fail(err, PF_NOT_FOUND, "no photo suits any of the tasks (sample %zu)", index);
+    return PF_OK;
+}
+
+static enum pf_status draw_plan(const struct recipe *recipe, size_t index, struct plan *plan,
+    float *clean, struct pf_error *err)
+{
+    struct rng rng;
+    double shares[TASK_COUNT];
     rng_init(&rng, recipe->seed, index, STREAM_PLAN);
-    plan->photo = draw_photo(recipe, &rng);
-    double kind = rng_unit(&rng), combined = rng_unit(&rng);
-    enum task first = draw_task(recipe, recipe->shares, plan->photo->is_grey, &rng);
-    if (kind < recipe->idle) {
-        plan->asked[plan->asked_count++] = draw_absent(plan, &rng);
-        return PF_OK;
-    }
-    int count = combined >= recipe->combine ? 1 : combined < 0.35 * recipe->combine ? 3 : 2;
-    if (kind < recipe->idle + recipe->wrong) {
-        draw_chain(recipe, first, 1, plan, &rng);
-        plan->asked[plan->asked_count++] = draw_absent(plan, &rng);
-    } else {
-        draw_chain(recipe, first, count, plan, &rng);
-        if (count > 1 && rng_chance(&rng, 0.4)) {
-            plan->asked[plan->asked_count++] = first;
-        } else {
-            for (int i = 0; i < plan->chain_count; i++)
-                plan->asked[plan->asked_count++] = plan->chain[i];
-        }
-    }
+    memcpy(shares, recipe->shares, sizeof shares);
+    if (!recipe->objects)
+        shares[TASK_REMOVE] = 0.0;
+    enum task first = (enum task)rng_weighted(&rng, shares, TASK_COUNT);
+    PF_TRY(draw_crop(recipe, index, &first, plan, clean, err));
+    draw_asked(recipe, first, plan, &rng);
     if (!holds(plan->chain, plan->chain_count, TASK_REMOVE))
         return PF_OK;
     rng_init(&rng, recipe->seed, index, STREAM_OBJECT);
@@ -246,14 +286,11 @@ enum pf_status recipe_make(
     const struct recipe *recipe, size_t index, struct buffer *out, struct pf_error *err)
 {
     struct plan plan = {0};
-    struct rng rng;
     int side = recipe->side;
     __attribute__((cleanup(free_work))) struct work work = {0};
     AUTO_BUFFER struct buffer note = BUFFER_INIT, json = BUFFER_INIT;
     PF_TRY(create_work(&work, side, err));
-    PF_TRY(draw_plan(recipe, index, &plan, err));
-    rng_init(&rng, recipe->seed, index, STREAM_CROP);
-    PF_TRY(photo_crop(plan.photo->cached, side, &rng, work.clean, err));
+    PF_TRY(draw_plan(recipe, index, &plan, work.clean, err));
     struct scene scene = {side, side, work.clean, work.input, work.mask, plan.object};
     PF_TRY(run_chain(recipe, index, &plan, NULL, 0, &scene, &note, err));
     struct scene goal = {side, side, work.clean, work.target, work.mask_target, plan.object};
