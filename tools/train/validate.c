@@ -54,49 +54,66 @@ static tensor make_pictures(const struct trainee *trainee, struct scope *out,
     return scope_move(&s, vae_decode(trainee->vae, &s, z, &conditions.skips, NULL), out);
 }
 
-static double psnr(const float *a, const float *b, size_t count)
+/* Mean squared error of pictures in [-1,1], as if in [0,1] and clamped. */
+static double squared_error(const float *a, const float *b, size_t count)
 {
     double sum = 0;
     for (size_t i = 0; i < count; i++) {
         double x = fmin(fmax((double)a[i], -1), 1), y = fmin(fmax((double)b[i], -1), 1);
         sum += (x - y) * (x - y) / 4;
     }
-    return -10 * log10(fmax(sum / (double)count, 1e-10));
+    return sum / (double)count;
 }
 
-struct task_figures {
-    const char *name;
+static double decibels(double squared_error_sum, int count)
+{
+    return -10 * log10(fmax(squared_error_sum / count, 1e-10));
+}
+
+/* Errors are pooled before they become decibels: a pair that asks for no change has a perfect
+ * input. */
+struct figures {
+    const char *task;
     int count;
-    double gain;
+    double after, before;
 };
+
+static void add_row(struct figures *figures, double after, double before)
+{
+    figures->count++;
+    figures->after += after;
+    figures->before += before;
+}
+
+static struct figures *figures_of(struct figures *tasks, int *count, const char *name)
+{
+    for (int t = 0; t < *count; t++)
+        if (strcmp(tasks[t].task, name) == 0)
+            return &tasks[t];
+    if (*count == TASKS_MAX)
+        return &tasks[TASKS_MAX - 1];
+    tasks[*count].task = name;
+    return &tasks[(*count)++];
+}
 
 static void put_figures(const struct batch *batch, const float *pictures, struct buffer *out)
 {
     size_t pixels = 3 * (size_t)batch->size * (size_t)batch->size;
-    struct task_figures tasks[TASKS_MAX] = {{0}};
-    double after_sum = 0, before_sum = 0;
+    struct figures tasks[TASKS_MAX] = {{0}}, all = {0};
     int task_count = 0;
     for (int64_t row = 0; row < batch->rows; row++) {
         const float *target = batch->target + (size_t)row * pixels;
-        double after = psnr(pictures + (size_t)row * pixels, target, pixels);
-        double before = psnr(batch->input + (size_t)row * pixels, target, pixels);
-        int t = 0;
-        while (t < task_count && strcmp(tasks[t].name, batch->tasks[row]) != 0)
-            t++;
-        if (t < TASKS_MAX) {
-            task_count += t == task_count;
-            tasks[t].name = batch->tasks[row];
-            tasks[t].count++;
-            tasks[t].gain += after - before;
-        }
-        after_sum += after;
-        before_sum += before;
+        double after = squared_error(pictures + (size_t)row * pixels, target, pixels);
+        double before = squared_error(batch->input + (size_t)row * pixels, target, pixels);
+        add_row(&all, after, before);
+        add_row(figures_of(tasks, &task_count, batch->tasks[row]), after, before);
     }
     buffer_put_format(out, "\"psnr\":%.3f,\"input_psnr\":%.3f,\"tasks\":{",
-        after_sum / (double)batch->rows, before_sum / (double)batch->rows);
+        decibels(all.after, all.count), decibels(all.before, all.count));
     for (int t = 0; t < task_count; t++)
-        buffer_put_format(out, "%s\"%s\":{\"n\":%d,\"gain_db\":%.2f}", t ? "," : "", tasks[t].name,
-            tasks[t].count, tasks[t].gain / tasks[t].count);
+        buffer_put_format(out, "%s\"%s\":{\"n\":%d,\"psnr\":%.2f,\"gain_db\":%.2f}", t ? "," : "",
+            tasks[t].task, tasks[t].count, decibels(tasks[t].after, tasks[t].count),
+            decibels(tasks[t].after, tasks[t].count) - decibels(tasks[t].before, tasks[t].count));
     buffer_put_text(out, "}");
 }
 

@@ -13,9 +13,9 @@ struct validation_options {
     const char *sheet; /* PNG file: rows of input, output, target; NULL or "": none */
 };
 
-/* Puts JSON members `"psnr":…,"input_psnr":…,"tasks":{"dehaze":{"n":…,"gain_db":…},…}` to `out`.
- * The vae stage reconstructs the target; the others fix the input. PF_NOMEM, PF_IO, PF_UNSUPPORTED
- * (a sheet without libvips). */
+/* Puts JSON members `"psnr":…,"input_psnr":…,"tasks":{"dehaze":{"n":…,"psnr":…,"gain_db":…},…}` to
+ * `out`. The vae stage reconstructs the target; the others fix the input. PF_NOMEM, PF_IO,
+ * PF_UNSUPPORTED (a sheet without libvips). */
 PF_MUST_CHECK enum pf_status validate(const struct trainee *trainee, const struct batch *batch,
     const struct validation_options *options, struct buffer *out, struct pf_error *err);
 
