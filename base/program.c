@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NAME_MAX_SIZE = 32 };
+#include "base/cleanup.h"
+
+enum { NAME_MAX_SIZE = 80 };
 
 /* Beside this one; "" when it can't be told. */
 static void find_beside(const char *name, char ret_path[PATH_MAX])
@@ -31,4 +33,18 @@ enum pf_status program_find(const char *name, char ret_path[PATH_MAX], struct pf
         at += size + (at[size] == ':');
     }
     return pf_fail(err, PF_NOT_FOUND, "%s is neither beside this program nor on PATH", name);
+}
+
+enum pf_status program_find_data(const char *name, char ret_path[PATH_MAX], struct pf_error *err)
+{
+    static const char *const folders[] = {"", "../share/promptfix/"};
+    for (size_t i = 0; i < COUNT_OF(folders); i++) {
+        char place[NAME_MAX_SIZE];
+        int used = snprintf(place, sizeof place, "%s%s", folders[i], name);
+        find_beside(place, ret_path);
+        if (used < NAME_MAX_SIZE && ret_path[0] && access(ret_path, R_OK) == 0)
+            return PF_OK;
+    }
+    return pf_fail(
+        err, PF_NOT_FOUND, "%s is neither beside this program nor in ../share/promptfix", name);
 }

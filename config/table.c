@@ -89,7 +89,7 @@ const struct option_spec config_options[] = {
     /* Model */
     {"model", 'm', OPTION_TEXT, 0, BOTH, AT(model), .value_name = "FILE", .group = "Model",
         .doc = "Checkpoint: safetensors, or a PyTorch zip (.ckpt, .pth, .pt), recognised by its content. "
-               "Without it the embedded model is used, where this build has one."},
+               "Without it: the model that ships with promptfix."},
     {"merges", 0, OPTION_TEXT, 0, BOTH, AT(merges), .value_name = "FILE", .group = "Model",
         .doc = "The tokenizer's merges table, plain or gzip. Without it: from the checkpoint's metadata, or "
                "merges.txt beside the checkpoint."},

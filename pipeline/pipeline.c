@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/program.h"
 #include "pipeline/weights/checkpoint.h"
 
 enum {
@@ -150,8 +151,15 @@ static char *name_of(const char *path)
 }
 
 static enum pf_status load(
-    struct pipeline *pipeline, const struct pipeline_options *options, struct pf_error *err)
+    struct pipeline *pipeline, const struct pipeline_options *given, struct pf_error *err)
 {
+    struct pipeline_options own = *given;
+    const struct pipeline_options *options = &own;
+    char embedded[PATH_MAX];
+    if (!own.model[0]) {
+        PF_TRY(program_find_data(PROGRAM_EMBEDDED_MODEL, embedded, err));
+        own.model = embedded;
+    }
     PF_TRY(choose_place(options, &pipeline->place, err));
     PF_TRY(checkpoint_open(&pipeline->checkpoint, options->model, err));
     PF_TRY(model_sizes_read(pipeline->checkpoint, &pipeline->sizes, err));

@@ -15,7 +15,7 @@
 enum precision { PRECISION_AUTO, PRECISION_F32, PRECISION_BF16, PRECISION_F16 };
 
 struct pipeline_options {
-    const char *model;  /* checkpoint file */
+    const char *model;  /* checkpoint file; "": the one that ships (base/program.h) */
     const char *merges; /* tokenizer's merges table, or NULL: the checkpoint's metadata, else
                            merges.txt, merges.txt.gz or bpe_simple_vocab_16e6.txt.gz beside it */
     int device;         /* TORCH_DEVICE_CPU, or a CUDA device's index */

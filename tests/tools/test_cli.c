@@ -95,7 +95,6 @@ static void test_usage_errors(void **state)
         {&command_fix, {"fix"}, "no picture given"},
         {&command_fix, {"fix", "p", "-o", "o.png", "-m", "m"}, "no instruction given"},
         {&command_fix, {"fix", "p", "-i", "x", "-m", "m"}, "no output given"},
-        {&command_fix, {"fix", "p", "-i", "x", "-o", "o.png"}, "no model given"},
         {&command_fix, {"fix", "p", "-i", "x", "-mm", "-o", "o.gif"}, "--output is 'o.gif'"},
         {&command_fix, {"fix", "p", "q"}, "unexpected argument 'q'"},
         {&command_fix, {"fix", "--steps", "0"}, "--steps is '0', expected an integer from 1"},
@@ -104,7 +103,6 @@ static void test_usage_errors(void **state)
         {&command_fix, {"fix", "-i"}, "-i needs a value"},
         {&command_inspect, {"inspect"}, "no checkpoint given"},
         {&command_inspect, {"inspect", "--jsn", "m"}, "did you mean --json?"},
-        {&command_bench, {"bench"}, "no model given"},
         {&command_bench, {"bench", "p"}, "unexpected argument 'p'"},
         {&command_bench, {"bench", "--width=1"}, "--width is '1', expected"},
     };
@@ -114,6 +112,16 @@ static void test_usage_errors(void **state)
         if (code != EXIT_CODE_USAGE || !strstr(said, cases[i].message) || !strstr(said, "--help"))
             fail_msg("case %zu: exit code %d: %s", i, code, said);
     }
+}
+
+/* The tests' folder has no model beside it. */
+static void test_no_embedded_model(void **state)
+{
+    (void)state;
+    char *args[] = {"bench", NULL}, said[1024];
+    int code = run_command(&command_bench, args, said, sizeof said);
+    assert_int_equal(code, EXIT_CODE_MODEL);
+    assert_non_null(strstr(said, "promptfix-small.safetensors is neither beside this program"));
 }
 
 struct values {
@@ -214,6 +222,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exit_codes),
         cmocka_unit_test(test_usage_errors),
+        cmocka_unit_test(test_no_embedded_model),
         cmocka_unit_test(test_bar),
         cmocka_unit_test(test_param_rows),
         cmocka_unit_test(test_formats_by_name),

@@ -247,7 +247,7 @@ static enum pf_status print_help(struct pf_error *err)
     struct help_page page = {
         .name = "promptfix bench",
         .summary = command_bench.summary,
-        .synopsis = "  promptfix bench --model FILE [OPTION…]",
+        .synopsis = "  promptfix bench [--model FILE] [OPTION…]",
         .description =
             "Runs a synthetic picture through the model and prints how long each part took.",
         .options = rows,
@@ -274,9 +274,6 @@ static int run_bench(int argc, char **argv)
         if (print_help(&err) != PF_OK)
             code = command_fail(command_bench.name, PHASE_OUTPUT, &err);
     } else if (status != PF_OK) {
-        code = command_fail(command_bench.name, PHASE_USAGE, &err);
-    } else if (!options.model.model[0]) {
-        pf_fail(&err, PF_INVALID, "no model given: --model FILE");
         code = command_fail(command_bench.name, PHASE_USAGE, &err);
     } else {
         code = bench_with(&options);

@@ -97,7 +97,7 @@ static enum pf_status print_help(const struct param_table *table, struct pf_erro
     struct help_page page = {
         .name = "promptfix fix",
         .summary = command_fix.summary,
-        .synopsis = "  promptfix fix PHOTO -i INSTRUCTION -o FILE --model FILE [OPTION…]",
+        .synopsis = "  promptfix fix PHOTO -i INSTRUCTION -o FILE [--model FILE] [OPTION…]",
         .description =
             "Changes PHOTO (png, jpeg or webp) as the instruction says and writes the result, "
             "which has "
@@ -150,8 +150,6 @@ static enum pf_status check_usage(
         return pf_fail(err, PF_INVALID, "no output given: --output FILE");
     if (!options->instruction[0] && !options->auxiliary_prompt[0])
         return pf_fail(err, PF_INVALID, "no instruction given: --instruction TEXT");
-    if (!options->model.model[0])
-        return pf_fail(err, PF_INVALID, "no model given: --model FILE");
     uint64_t format_bit = UINT64_C(1) << (params_find("output_format") - params_fields);
     if (!(options->params.set & format_bit) && !picture_is_tensor(options->output) &&
         !picture_format_of(options->output, &format))

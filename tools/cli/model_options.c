@@ -7,8 +7,6 @@ const char *const model_dtype_names[] = {"auto", "float32", "bfloat16", "float16
 enum pf_status model_options_open(
     const struct model_options *options, struct pipeline **ret_pipeline, struct pf_error *err)
 {
-    if (!options->model[0])
-        return pf_fail(err, PF_INVALID, "no model: give --model FILE");
     struct pipeline_options wanted = {
         .model = options->model,
         .merges = options->merges[0] ? options->merges : NULL,

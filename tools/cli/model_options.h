@@ -19,7 +19,7 @@ extern const char *const model_dtype_names[];
     {"model", 'm', OPTION_TEXT, 0, 1, offsetof(type, member.model), .value_name = "FILE",          \
         .group = "Model",                                                                          \
         .doc = "Checkpoint: safetensors, or a PyTorch zip (.ckpt, .pth, .pt), recognised by its "  \
-               "content."},                                                                        \
+               "content. Without it: the model that ships with promptfix."},                       \
         {"merges", 0, OPTION_TEXT, 0, 1, offsetof(type, member.merges), .value_name = "FILE",      \
             .group = "Model",                                                                      \
             .doc = "The tokenizer's merges table, plain or gzip. Without it: from the "            \
@@ -38,7 +38,7 @@ extern const char *const model_dtype_names[];
     }
 
 /* Loads the model, on the device and in the type asked for.
- * PF_INVALID without a model, and whatever pipeline_create() has to say. */
+ * Fails as pipeline_parse_device() and pipeline_create() do. */
 PF_MUST_CHECK enum pf_status model_options_open(
     const struct model_options *options, struct pipeline **ret_pipeline, struct pf_error *err);
 
