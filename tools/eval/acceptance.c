@@ -269,7 +269,7 @@ static void put_tasks(struct acceptance *acceptance, struct report_table *table)
         report_put_number(report, table, means->counts[FIGURE_GAIN], 0);
         for (size_t i = 0; i < COUNT_OF(figures); i++)
             report_put_number(
-                report, table, score_mean(means, figures[i]), i < COUNT_OF(figures) - 3 ? 2 : 3);
+                report, table, score_mean(means, figures[i]), score_digits(figures[i]));
     }
 }
 

@@ -17,7 +17,8 @@ static enum pf_status guess_depth(struct degrade *degrade, float *depth, struct 
     int width = degrade->image->width, height = degrade->image->height;
     float slant = random_range(degrade->random, -0.3f, 0.3f);
     float bend = random_range(degrade->random, 0.7f, 1.6f);
-    float clouds = random_range(degrade->random, 6.0f, 12.0f);
+    /* White noise that is smoothed over more pixels gets flatter. */
+    float clouds = degrade_scale(degrade) * random_range(degrade->random, 6.0f, 12.0f);
     for (int y = 0; y < height; y++) {
         for (int x = 0; x < width; x++) {
             float up = 1 - ((float)y + 0.5f) / (float)height;
