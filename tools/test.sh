@@ -4,7 +4,8 @@
 #
 #     build/         gcc: everything, with all tests
 #     build-asan/    clang, ASan + UBSan: unit tests and fuzz corpora
-#     build-tsan/    gcc, TSan: the server's unit tests (libtorch and libvips aren't instrumented)
+#     build-tsan/    gcc, TSan: the server's unit tests, and the server end to end under load (libtorch and
+#                    libvips aren't instrumented)
 #     build-bare/    nothing but libtorch: the golden test
 #
 # Prints one line "N passed, N failed, N skipped" at the end; exits non-zero when anything failed.
@@ -56,8 +57,9 @@ for configuration in $configurations; do
     build-tsan)
         setup build-tsan -Db_sanitize=thread -Db_lundef=false
         tests=$(meson test -C build-tsan --list 2>/dev/null |
-            sed -n 's/^promptfix:unit \/ \(\(base\|server\|http\|api\|vlm\|webhooks\).*\)$/\1/p' | tr '\n' '|')
-        (sanitizer_env; IFS='|'; check build-tsan --timeout-multiplier 4 $tests; exit $failed) || failed=1
+            sed -n -e 's/^promptfix:unit \/ \(\(base\|server\|http\|api\|vlm\|webhooks\).*\)$/\1/p' \
+                -e 's/^promptfix:e2e \/ \(e2e \(streams\|jobs\|kill\|reload\)\)$/\1/p' | tr '\n' '|')
+        (sanitizer_env; export KILLS=15; IFS='|'; check build-tsan --timeout-multiplier 4 $tests; exit $failed) || failed=1
         ;;
     build-bare)
         setup build-bare -Dserver=disabled -Dvips=disabled

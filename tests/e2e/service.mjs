@@ -82,6 +82,7 @@ export class Service {
   async stop({ keep = false, signal = 'SIGTERM' } = {}) {
     this.kill(signal);
     const [code, by] = await this.exited;
+    if (/ThreadSanitizer|AddressSanitizer|runtime error:/.test(this.log)) throw new Error(this.log);
     if (!keep) fs.rmSync(this.dir, { recursive: true, force: true });
     return code ?? by;
   }

@@ -9,6 +9,7 @@ import { Service, poll } from './service.mjs';
 
 const STREAMS = Number(process.env.STREAMS ?? 1000);
 const MEMORY_MAX_KIB = 48; // of one stream
+const IS_PLAIN = !process.env.SANITIZER || process.env.SANITIZER === 'none'; // a sanitizer's memory isn't the server's
 
 let service;
 before(async () => { service = await Service.start({ args: ['--max-connections', String(STREAMS + 100)] }); });
@@ -52,7 +53,7 @@ test(`${STREAMS} streams`, { timeout: 120000 }, async () => {
   assert.equal(await metric('http_streams'), STREAMS - 100);
   const each = (residentKib() - before) / idle.length;
   console.log(`memory: ${before} KiB with 50 streams, ${each.toFixed(1)} KiB for each more`);
-  assert.ok(each < MEMORY_MAX_KIB, `${each} KiB a stream`);
+  if (IS_PLAIN) assert.ok(each < MEMORY_MAX_KIB, `${each} KiB a stream`);
 
   const job = await service.submit({ instruction: 'step-ms=100', steps: 30 });
   const live = Array.from({ length: 100 }, () => new Stream(job.id));
