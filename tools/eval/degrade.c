@@ -89,10 +89,10 @@ enum pf_status degrade_blur(struct degrade *degrade, struct pf_error *err)
 {
     float scale = degrade_scale(degrade), dx = 0, dy = 0, thickness = 0.6f;
     if (random_below(degrade->random, 2) == 0) {
-        thickness = scale * random_range(degrade->random, 2.0f, 3.5f);
+        thickness = scale * random_range(degrade->random, 2.5f, 4.5f);
     } else {
         float angle = random_range(degrade->random, 0, 3.14159265f);
-        float half = scale * random_range(degrade->random, 3.5f, 6.5f);
+        float half = scale * random_range(degrade->random, 4.5f, 9.0f);
         dx = half * cosf(angle);
         dy = half * sinf(angle);
     }
