@@ -3,27 +3,29 @@
  * beside the least any server on libmicrohttpd could cost (an answer of two bytes from its own
  * thread).
  *
+ *   fan-out             from a worker's sending of a step to each of N streams' having it
+ *   memory              idle, and of one stream
  *   requests a second   polls of a job, submissions (each on disk before its answer)
- *   a job's overhead    POST with Prefer: wait around a worker that does nothing
- *   fan-out             how far apart the first and the last of N streams get the same step
- *   memory              idle, and of one stream */
+ *   a whole job         POST with Prefer: wait around a worker whose steps take no time: what a job
+ *                       costs beside its computation (bench-job has the same with a model)
+ *   the disk            what one durable write costs here; a job makes seven */
+#include <fcntl.h>
 #include <microhttpd.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "bench/http_load.h"
+#include "bench/http_service.h"
+#include "bench/http_streams.h"
 
-enum { CONNECTIONS = 32, STREAMS_MAX = 1000, STEPS = 40, STEP_MS = 50 };
+enum { CONNECTIONS = 32, SYNCS = 200 };
 
 static const unsigned char png[] = {0x89, 'P', 'N', 'G', 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0x0d, 'I',
     'H', 'D', 'R', 0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0, 0x3a, 0x7e, 0x9b, 0x55, 0, 0, 0, 0x0a,
@@ -85,110 +87,6 @@ static unsigned start_hello(pid_t *ret_pid)
     return port;
 }
 
-/* ---- promptfixd ---- */
-
-struct service {
-    pid_t pid;
-    unsigned port;
-    char folder[64];
-};
-
-static void write_worker(const struct service *service, const char *fake_worker, char path[128])
-{
-    snprintf(path, 128, "%s/worker.sh", service->folder);
-    FILE *file = fopen(path, "w");
-    if (!file)
-        die(path);
-    fprintf(file, "#!/bin/sh\nexec '%s' \"$@\" --fake step-ms=0 --fake runs=64\n", fake_worker);
-    fclose(file);
-    chmod(path, 0755);
-}
-
-static struct service start_service(const char *program, const char *fake_worker)
-{
-    struct service service = {.folder = "/tmp/promptfix-bench-XXXXXX"};
-    char worker[128], data[128], line[256] = "";
-    int ends[2];
-    if (!mkdtemp(service.folder) || pipe(ends) != 0)
-        die(service.folder);
-    write_worker(&service, fake_worker, worker);
-    snprintf(data, sizeof data, "%s/data", service.folder);
-    service.pid = fork();
-    if (service.pid == 0) {
-        dup2(ends[1], 1);
-        execl(program, program, "--listen", "127.0.0.1:0", "--model", "/dev/null", "--devices",
-            "cpu", "--worker-path", worker, "--data-dir", data, "--log-level", "error",
-            "--max-queued", "1000000", "--max-runs", "64", "--max-connections", "1200",
-            (char *)NULL);
-        die(program);
-    }
-    close(ends[1]);
-    FILE *out = fdopen(ends[0], "r");
-    if (!out || !fgets(line, sizeof line, out) ||
-        sscanf(line, "listening on http://127.0.0.1:%u", &service.port) != 1)
-        die("promptfixd doesn't listen");
-    return service;
-}
-
-static void stop_service(const struct service *service)
-{
-    char command[128];
-    kill(service->pid, SIGKILL);
-    waitpid(service->pid, NULL, 0);
-    snprintf(command, sizeof command, "rm -rf '%s'", service->folder);
-    if (system(command) != 0)
-        fprintf(stderr, "%s is left\n", service->folder);
-}
-
-static long resident_kib(pid_t pid)
-{
-    char path[64], line[256];
-    long kib = 0;
-    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    FILE *file = fopen(path, "r");
-    while (file && fgets(line, sizeof line, file))
-        sscanf(line, "VmRSS: %ld", &kib);
-    if (file)
-        fclose(file);
-    return kib;
-}
-
-static void put_submission(
-    struct buffer *out, const char *headers, const char *instruction, int steps)
-{
-    struct buffer form = BUFFER_INIT;
-    buffer_put_text(&form, "--B\r\nContent-Disposition: form-data; name=\"image\"; "
-                           "filename=\"a.png\"\r\n\r\n");
-    buffer_put(&form, png, sizeof png);
-    buffer_put_format(&form,
-        "\r\n--B\r\nContent-Disposition: form-data; name=\"instruction\"\r\n\r\n%s\r\n--B\r\n"
-        "Content-Disposition: form-data; name=\"steps\"\r\n\r\n%d\r\n--B--\r\n",
-        instruction, steps);
-    buffer_clear(out);
-    buffer_put_format(out,
-        "POST /v1/jobs HTTP/1.1\r\nHost: x\r\n%sContent-Type: multipart/form-data; boundary=B\r\n"
-        "Content-Length: %zu\r\n\r\n",
-        headers, form.size);
-    buffer_put(out, form.data, form.size);
-    buffer_finish(&form);
-}
-
-/* The id of a new job. */
-static void submit(const struct service *service, const char *instruction, int steps, char id[33])
-{
-    static char answer[65536];
-    struct buffer request = BUFFER_INIT;
-    put_submission(&request, "", instruction, steps);
-    int status = http_load_ask(service->port, request.data, request.size, answer, sizeof answer);
-    buffer_finish(&request);
-    const char *found = strstr(answer, "\"id\":\"");
-    if (status != 202 || !found) {
-        fprintf(stderr, "a submission was answered %d: %.300s\n", status, answer);
-        exit(1);
-    }
-    snprintf(id, 33, "%s", found + 6);
-}
-
 /* ---- measures ---- */
 
 static void measure_requests(
@@ -205,11 +103,48 @@ static void measure_requests(
     printf(result.errors ? "   %lld ERRORS\n" : "\n", (long long)result.errors);
 }
 
-static void measure_all_requests(const struct service *service, unsigned hello_port, int seconds)
+static int compare(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* What being durable costs on this disk: 4 KiB appended and synced, as a transaction of a job is.
+ */
+static void measure_disk(const char *folder)
+{
+    char path[128], bytes[4096] = {0};
+    int64_t took_us[SYNCS];
+    snprintf(path, sizeof path, "%s/sync", folder);
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    for (size_t i = 0; i < SYNCS; i++) {
+        int64_t start_us = clock_monotonic_us();
+        if (write(fd, bytes, sizeof bytes) != sizeof bytes || fdatasync(fd) != 0)
+            die(path);
+        took_us[i] = clock_monotonic_us() - start_us;
+    }
+    close(fd);
+    qsort(took_us, SYNCS, sizeof *took_us, compare);
+    printf("the disk, 4 KiB written and synced                            p50 %7.3f ms   p99 %7.3f "
+           "ms\n",
+        (double)took_us[SYNCS / 2] / 1000, (double)took_us[SYNCS * 99 / 100] / 1000);
+}
+
+static void put_post(struct buffer *out, const char *headers, const char *steps)
+{
+    buffer_clear(out);
+    http_service_put_post(
+        out, headers, png, sizeof png, (const char *const[]){"instruction=x", steps, NULL});
+}
+
+static void measure_all_requests(
+    const struct http_service *service, unsigned hello_port, int seconds)
 {
     struct buffer request = BUFFER_INIT;
     char id[33];
-    submit(service, "x", 1, id);
+    put_post(&request, "", "steps=1");
+    http_service_submit(service, &request, id);
+    buffer_clear(&request);
     buffer_put_text(&request, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     measure_requests("bare libmicrohttpd, GET", hello_port, &request, CONNECTIONS, seconds);
     buffer_clear(&request);
@@ -219,92 +154,34 @@ static void measure_all_requests(const struct service *service, unsigned hello_p
     buffer_put_format(&request, "GET /v1/jobs/%s HTTP/1.1\r\nHost: x\r\n\r\n", id);
     measure_requests(
         "promptfixd, GET /v1/jobs/{id}", service->port, &request, CONNECTIONS, seconds);
-    put_submission(&request, "Prefer: wait=60\r\n", "x", 1);
-    measure_requests("promptfixd, a whole job, one at a time", service->port, &request, 1, seconds);
-    put_submission(&request, "", "x", 1);
+    measure_disk(service->folder);
+    put_post(&request, "Prefer: wait=60\r\n", "steps=20");
+    measure_requests(
+        "promptfixd, a whole job of 20 steps, one by one", service->port, &request, 1, seconds);
+    put_post(&request, "", "steps=1");
     measure_requests(
         "promptfixd, POST /v1/jobs (durable)", service->port, &request, CONNECTIONS, seconds);
     buffer_finish(&request);
 }
 
-struct reader {
-    int fd;
-    size_t size;
-    char bytes[1 << 14];
-    int steps;
-};
-
-/* Counts the step events that have come; notes when each was first and last seen. */
-static void read_stream(
-    struct reader *reader, int64_t first_us[STEPS + 1], int64_t last_us[STEPS + 1])
+static void measure_fan_out(const struct http_service *service, size_t streams)
 {
-    static const char mark[] = "event: step\n";
-    ssize_t count =
-        recv(reader->fd, reader->bytes + reader->size, sizeof reader->bytes - 1 - reader->size, 0);
-    if (count <= 0)
-        return;
-    reader->size += (size_t)count;
-    reader->bytes[reader->size] = 0;
-    const char *at = reader->bytes;
-    for (const char *found; (found = strstr(at, mark)) != NULL; at = found + sizeof mark - 1) {
-        int step = reader->steps < STEPS ? ++reader->steps : STEPS;
-        int64_t now_us = clock_monotonic_us();
-        if (!first_us[step])
-            first_us[step] = now_us;
-        last_us[step] = now_us;
-    }
-    size_t left = reader->size - (size_t)(at - reader->bytes);
-    size_t keep = left < sizeof mark ? left : sizeof mark;
-    memmove(reader->bytes, reader->bytes + reader->size - keep, keep);
-    reader->size = keep;
-    reader->bytes[keep] = 0;
-}
-
-static int compare(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static void measure_fan_out(const struct service *service, size_t streams)
-{
-    static struct reader readers[STREAMS_MAX];
-    static struct pollfd fds[STREAMS_MAX];
-    int64_t first_us[STEPS + 1] = {0}, last_us[STEPS + 1] = {0}, spread_us[STEPS];
-    char id[33], instruction[32], request[256];
-    long before_kib = resident_kib(service->pid);
-    snprintf(instruction, sizeof instruction, "step-ms=%d", STEP_MS);
-    submit(service, instruction, STEPS, id);
-    int size = snprintf(request, sizeof request,
-        "GET /v1/jobs/%s/events HTTP/1.1\r\nHost: x\r\nLast-Event-ID: 1\r\n\r\n", id);
-    for (size_t i = 0; i < streams; i++) {
-        readers[i] = (struct reader){.fd = http_load_connect(service->port)};
-        if (send(readers[i].fd, request, (size_t)size, MSG_NOSIGNAL) != size)
-            die("send");
-        fds[i] = (struct pollfd){.fd = readers[i].fd, .events = POLLIN};
-    }
-    int64_t end_ms = clock_monotonic_ms() + STEPS * STEP_MS + 10000;
-    for (size_t done = 0; done < streams && clock_monotonic_ms() < end_ms;) {
-        poll(fds, streams, 100);
-        done = 0;
-        for (size_t i = 0; i < streams; i++) {
-            if (fds[i].revents)
-                read_stream(&readers[i], first_us, last_us);
-            done += readers[i].steps == STEPS;
-        }
-    }
-    long after_kib = resident_kib(service->pid);
-    for (size_t i = 0; i < streams; i++)
-        close(readers[i].fd);
-    /* The first half may be replay, while streams were still being opened. */
-    int count = 0;
-    for (int step = STEPS / 2; step <= STEPS; step++)
-        spread_us[count++] = last_us[step] - first_us[step];
-    qsort(spread_us, (size_t)count, sizeof *spread_us, compare);
-    printf("a step at %4zu streams, first to last          median %7.3f ms   worst %7.3f ms",
-        streams, (double)spread_us[count / 2] / 1000.0, (double)spread_us[count - 1] / 1000.0);
-    printf(streams >= 100 ? "   %.1f KiB a stream\n" : "\n",
-        (double)(after_kib - before_kib) / (double)streams);
+    struct buffer post = BUFFER_INIT;
+    char id[33], instruction[64], steps[32];
+    snprintf(
+        instruction, sizeof instruction, "instruction=sent-at step-ms=%d", HTTP_STREAMS_STEP_MS);
+    snprintf(steps, sizeof steps, "steps=%d", HTTP_STREAMS_STEPS);
+    http_service_put_post(
+        &post, "", png, sizeof png, (const char *const[]){instruction, steps, NULL});
+    http_service_submit(service, &post, id);
+    buffer_finish(&post);
+    struct http_streams_result result = http_streams_run(service->port, service->pid, id, streams);
+    printf(
+        "worker to client at %4zu streams                            p50 %7.3f ms   p99 %7.3f ms",
+        streams, result.p50_ms, result.p99_ms);
+    if (streams >= 100)
+        printf("   %.1f KiB a stream", (double)result.opened_kib / (double)streams);
+    printf(result.unfinished ? "   %zu UNFINISHED\n" : "\n", result.unfinished);
 }
 
 int main(int argc, char **argv)
@@ -316,15 +193,22 @@ int main(int argc, char **argv)
     setrlimit(RLIMIT_NOFILE, &limit);
     pid_t hello_pid;
     unsigned hello_port = start_hello(&hello_pid);
-    struct service service = start_service(argv[1], argv[2]);
+    static const char *const args[] = {"--model", "/dev/null", "--devices", "cpu", "--max-queued",
+        "1000000", "--max-runs", "64", "--max-connections", "1200", NULL};
+    struct http_service service =
+        http_service_start(argv[1], argv[2], "--fake step-ms=0 --fake runs=64", args);
+    struct buffer post = BUFFER_INIT;
     char id[33];
-    submit(&service, "x", 1, id);
-    printf("promptfixd idle: %ld KiB resident\n", resident_kib(service.pid));
-    static const size_t streams[] = {1, 100, STREAMS_MAX};
-    for (size_t i = 0; i < sizeof streams / sizeof *streams; i++)
+    put_post(&post, "Prefer: wait=60\r\n", "steps=1");
+    http_service_submit(&service, &post, id);
+    buffer_finish(&post);
+    printf(
+        "promptfixd idle: %lld KiB resident\n", (long long)http_streams_resident_kib(service.pid));
+    static const size_t streams[] = {1, 100, HTTP_STREAMS_MAX};
+    for (size_t i = 0; i < COUNT_OF(streams); i++)
         measure_fan_out(&service, streams[i]);
     measure_all_requests(&service, hello_port, seconds);
-    stop_service(&service);
+    http_service_stop(&service);
     kill(hello_pid, SIGKILL);
     waitpid(hello_pid, NULL, 0);
     return 0;

@@ -15,6 +15,7 @@
  *   finish-anyway    doesn't heed a cancel
  *   fds              fails with the list of its open descriptors as message
  *   hold             takes no step until it is cancelled
+ *   sent-at          a step's sigma is when it was sent, in ms of the monotonic clock
  *
  * --fake KEY=VALUE: load=fail|crash|hang|silent|garbage|version, load-ms=K, step-ms=K, rss=BYTES
  * (told after each step), runs=N (told as max_runs). */
@@ -210,11 +211,13 @@ static void send_step(const struct run *run, long long now_ms)
 {
     char members[256];
     long long elapsed_ms = now_ms - run->start_ms;
+    double sigma = strstr(run->instruction, "sent-at") ? (double)clock_monotonic_us() / 1000
+                                                       : 14.6 / (double)run->step;
     snprintf(members, sizeof members,
         ",\"step\":%lld,\"steps\":%lld,\"sigma\":%.3f,\"guidance_loss\":%s,"
         "\"elapsed_ms\":%lld,\"eta_ms\":%lld",
-        run->step, run->steps, 14.6 / (double)run->step, run->step % 2 ? "null" : "0.25",
-        elapsed_ms, elapsed_ms / run->step * (run->steps - run->step));
+        run->step, run->steps, sigma, run->step % 2 ? "null" : "0.25", elapsed_ms,
+        elapsed_ms / run->step * (run->steps - run->step));
     send_job(run, "step", NULL, 0, members);
     /* Spread evenly, the last one at the last step. */
     if (run->previews > 0 &&
