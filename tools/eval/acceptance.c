@@ -28,7 +28,7 @@ struct attempt {
     enum task task;
     const struct trial *trial;
     const char *name;
-    size_t index; /* of the photo */
+    size_t index, turn; /* of the photo, among all and among those used */
     struct sample sample;
     struct image baseline;
     int has_baseline;
@@ -56,7 +56,7 @@ int64_t acceptance_planned(const struct acceptance_options *options)
     for (int task = 0; task < TASK_COUNT; task++)
         if (options->tasks & 1u << task)
             requests += requests_of((enum task)task);
-    return (int64_t)(requests * options->photos->count);
+    return (int64_t)(requests * photos_used(options->photos));
 }
 
 static void plan_requests(struct attempt *attempt, const char *label)
@@ -153,7 +153,7 @@ static void record(struct acceptance *acceptance, const struct attempt *attempt)
     for (size_t i = 0; i < COUNT_OF(photo_figures); i++)
         report_put_number(report, table, attempt->score.figures[photo_figures[i]],
             score_digits(photo_figures[i]));
-    if ((int64_t)attempt->index < acceptance->options->pictures)
+    if ((int64_t)attempt->turn < acceptance->options->pictures)
         show(acceptance, attempt);
 }
 
@@ -181,9 +181,10 @@ static enum pf_status try_task(struct acceptance *acceptance, struct attempt *at
     return PF_OK;
 }
 
-static enum pf_status try_photo(struct acceptance *acceptance, size_t index,
+static enum pf_status try_photo(struct acceptance *acceptance, size_t turn,
     const struct image *clean, const struct image *other, struct pf_error *err)
 {
+    size_t index = photos_index(acceptance->options->photos, turn);
     const struct acceptance_options *options = acceptance->options;
     for (int task = 0; task < TASK_COUNT; task++) {
         if (!(options->tasks & 1u << task))
@@ -193,6 +194,7 @@ static enum pf_status try_photo(struct acceptance *acceptance, size_t index,
             .trial = &trials[task],
             .name = photo_name(options->photos->paths[index]),
             .index = index,
+            .turn = turn,
         };
         struct photo_recipe recipe = {
             .name = attempt.name,
@@ -213,14 +215,12 @@ static enum pf_status try_photos(struct acceptance *acceptance, struct pf_error 
 {
     const struct acceptance_options *options = acceptance->options;
     const struct photos *photos = options->photos;
-    for (size_t i = 0; i < photos->count; i++) {
+    for (size_t turn = 0; turn < photos_used(photos); turn++) {
         struct image clean = IMAGE_INIT, other = IMAGE_INIT;
-        const char *next = photos->paths[(i + 1) % photos->count];
-        enum pf_status status = photo_read(photos->paths[i], options->size, &clean, err);
+        enum pf_status status =
+            photos_read(photos, photos_index(photos, turn), options->size, &clean, &other, err);
         if (status == PF_OK)
-            status = photo_read(next, options->size, &other, err);
-        if (status == PF_OK)
-            status = try_photo(acceptance, i, &clean, &other, err);
+            status = try_photo(acceptance, turn, &clean, &other, err);
         image_finish(&clean);
         image_finish(&other);
         PF_TRY(status);

@@ -24,8 +24,8 @@ struct eval_options {
     struct model_options model;
     struct params params;
     struct text_list photos, tasks, tables;
-    char *json, *html, *write_set, *lpips;
-    int64_t size, limit, pictures, batch, degrade_seed, quiet, help;
+    char *json, *html, *write_set, *write_photos, *lpips;
+    int64_t size, limit, pictures, batch, degrade_seed, ppm, quiet, help;
 };
 
 #define AT(member) offsetof(struct eval_options, member)
@@ -85,6 +85,11 @@ static const struct option_spec rows[] = {
     {"write_set", 0, OPTION_TEXT, 0, 1, AT(write_set), .value_name = "DIR", .group = "Output",
         .doc = "Writes the pairs of the acceptance test as a folder and ends: no model is "
                "needed."},
+    {"ppm", 0, OPTION_SWITCH, OPTION_NOT_NEGATED, 1, AT(ppm), .group = "Output",
+        .doc = "Pictures of --write-set as ppm instead of png, for a build without libvips."},
+    {"write_photos", 0, OPTION_TEXT, 0, 1, AT(write_photos), .value_name = "DIR", .group = "Output",
+        .doc = "Writes the photos' squares as ppm and ends: --photos for a build without libvips, "
+               "with the same figures."},
     {"quiet", 'q', OPTION_SWITCH, OPTION_NOT_NEGATED, 1, AT(quiet), .group = "Output",
         .doc = "No progress on standard error."},
     MODEL_OPTION_ROWS(struct eval_options, model),
@@ -200,9 +205,10 @@ static enum pf_status check_usage(
 {
     if (!set == (options->photos.count == 0))
         return pf_fail(err, PF_INVALID, "give either --photos DIR or a SET to measure on");
-    if (set && options->write_set[0])
-        return pf_fail(err, PF_INVALID, "--write-set makes a set of --photos");
-    if (!options->write_set[0] && !options->model.model[0])
+    int writes = options->write_set[0] || options->write_photos[0];
+    if (set && writes)
+        return pf_fail(err, PF_INVALID, "--write-set and --write-photos take --photos");
+    if (!writes && !options->model.model[0])
         return pf_fail(err, PF_INVALID, "no model given: --model FILE");
     return PF_OK;
 }
@@ -214,8 +220,7 @@ static enum pf_status find_photos(struct eval *eval, struct pf_error *err)
         PF_TRY(photos_add(&eval->photos, options->photos.items[i], err));
     if (eval->photos.count == 0)
         return pf_fail(err, PF_INVALID, "%s: no photos", options->photos.items[0]);
-    if (options->limit > 0)
-        photos_thin(&eval->photos, (size_t)options->limit);
+    eval->photos.limit = (size_t)options->limit;
     eval->acceptance = (struct acceptance_options){
         .photos = &eval->photos,
         .size = (int)options->size,
@@ -252,8 +257,8 @@ static void put_facts(struct eval *eval)
     if (eval->set)
         buffer_put_format(&facts, "%zu pairs; ", pairs_count(eval->pairs));
     else
-        buffer_put_format(&facts, "%zu photos of %" PRId64 "×%" PRId64 "; ", eval->photos.count,
-            options->size, options->size);
+        buffer_put_format(&facts, "%zu photos of %" PRId64 "×%" PRId64 "; ",
+            photos_used(&eval->photos), options->size, options->size);
     put_params(&facts, eval);
     if (eval->engine.done > 0)
         buffer_put_format(&facts, "%.2f s a picture",
@@ -312,14 +317,27 @@ static enum pf_status measure(struct eval *eval, struct pf_error *err)
     return tables_run(&tables, &eval->engine, eval->report, err);
 }
 
+static enum pf_status write_pictures(struct eval *eval, struct pf_error *err)
+{
+    const struct eval_options *options = eval->options;
+    struct make_set_options set = {
+        .acceptance = &eval->acceptance,
+        .folder = options->write_set,
+        .format = options->ppm ? PICTURE_PPM : PICTURE_PNG,
+    };
+    if (options->write_photos[0])
+        PF_TRY(make_squares(&eval->acceptance, options->write_photos, err));
+    return options->write_set[0] ? make_set(&set, err) : PF_OK;
+}
+
 static enum pf_status evaluate(struct eval *eval, struct pf_error *err)
 {
     const struct eval_options *options = eval->options;
     eval->phase = PHASE_INPUT;
     PF_TRY(image_library_init("promptfix-eval", (int)options->model.threads, err));
     PF_TRY(eval->set ? pairs_open(&eval->pairs, eval->set, err) : find_photos(eval, err));
-    if (options->write_set[0])
-        return make_set(&eval->acceptance, options->write_set, err);
+    if (options->write_set[0] || options->write_photos[0])
+        return write_pictures(eval, err);
     if (options->json[0])
         PF_TRY(picture_check_output(options->json, err));
     if (options->html[0])

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/eval/make_set.h"
 
+#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
+#include "tools/data/ppm.h"
 #include "tools/eval/pairs.h"
 #include "tools/eval/trial.h"
 
-enum { TOGETHER = 3 };
+enum { TOGETHER = 3, FILE_MODE = 0644, FOLDER_MODE = 0755 };
 
 /* In the order in which they befall a photo: what is in the air, what the camera does, what is put
  * over the picture. */
@@ -33,57 +36,84 @@ static char *join_instructions(const struct photo_recipe *recipe)
 }
 
 static enum pf_status write_pair(
-    const struct photo_recipe *recipe, const char *folder, struct pf_error *err)
+    const struct make_set_options *options, const struct photo_recipe *recipe, struct pf_error *err)
 {
     struct sample sample = {0};
     PF_TRY(photo_spoil(recipe, &sample, err));
     free(sample.instruction);
     sample.instruction = join_instructions(recipe);
     AUTO_BUFFER struct buffer name = BUFFER_INIT;
-    const char *dot = strrchr(recipe->name, '.');
-    int stem = dot ? (int)(dot - recipe->name) : (int)strlen(recipe->name);
-    buffer_put_format(&name, "%.*s-%s", stem, recipe->name, sample.task);
+    buffer_put(&name, recipe->name, photo_stem(recipe->name));
+    buffer_put_format(&name, "-%s", sample.task);
     enum pf_status status = buffer_status(&name, err);
     if (status == PF_OK && !sample.instruction)
         status = pf_fail(err, PF_NOMEM, "no memory for an instruction");
     if (status == PF_OK)
-        status = pairs_write(folder, name.data, &sample, err);
+        status = pairs_write(options->folder, name.data, &sample, options->format, err);
     sample_finish(&sample);
     return status;
 }
 
-static enum pf_status write_photo(const struct acceptance_options *options, size_t index,
-    struct photo_recipe *recipe, const char *folder, struct pf_error *err)
+static enum pf_status write_photo(const struct make_set_options *options, size_t index,
+    struct photo_recipe *recipe, struct pf_error *err)
 {
-    recipe->name = photo_name(options->photos->paths[index]);
+    recipe->name = photo_name(options->acceptance->photos->paths[index]);
     recipe->task_count = 1;
     for (int i = 0; i < TASK_COUNT; i++) {
         enum task task = (enum task)i;
         recipe->tasks = &task;
-        if (options->tasks & 1u << i)
-            PF_TRY(write_pair(recipe, folder, err));
+        if (options->acceptance->tasks & 1u << i)
+            PF_TRY(write_pair(options, recipe, err));
     }
     recipe->tasks = triples[index % COUNT_OF(triples)];
     recipe->task_count = TOGETHER;
-    return write_pair(recipe, folder, err);
+    return write_pair(options, recipe, err);
 }
 
-enum pf_status make_set(
-    const struct acceptance_options *options, const char *folder, struct pf_error *err)
+enum pf_status make_set(const struct make_set_options *options, struct pf_error *err)
 {
-    const struct photos *photos = options->photos;
-    PF_TRY(pairs_prepare(folder, err));
-    for (size_t i = 0; i < photos->count; i++) {
+    const struct photos *photos = options->acceptance->photos;
+    int size = options->acceptance->size;
+    PF_TRY(pairs_prepare(options->folder, err));
+    for (size_t turn = 0; turn < photos_used(photos); turn++) {
         struct image clean = IMAGE_INIT, other = IMAGE_INIT;
-        struct photo_recipe recipe = {.clean = &clean, .other = &other, .seed = options->seed};
-        enum pf_status status = photo_read(photos->paths[i], options->size, &clean, err);
+        struct photo_recipe recipe = {
+            .clean = &clean, .other = &other, .seed = options->acceptance->seed};
+        size_t index = photos_index(photos, turn);
+        enum pf_status status = photos_read(photos, index, size, &clean, &other, err);
         if (status == PF_OK)
-            status = photo_read(photos->paths[(i + 1) % photos->count], options->size, &other, err);
-        if (status == PF_OK)
-            status = write_photo(options, i, &recipe, folder, err);
+            status = write_photo(options, index, &recipe, err);
         image_finish(&clean);
         image_finish(&other);
         PF_TRY(status);
     }
+    return PF_OK;
+}
+
+static enum pf_status write_square(
+    const char *folder, const char *path, int size, struct pf_error *err)
+{
+    struct image square = IMAGE_INIT;
+    const char *name = photo_name(path);
+    AUTO_BUFFER struct buffer target = BUFFER_INIT;
+    AUTO_BUFFER struct buffer bytes = BUFFER_INIT;
+    buffer_put_format(&target, "%s/%.*s.ppm", folder, (int)photo_stem(name), name);
+    PF_TRY(buffer_status(&target, err));
+    PF_TRY(photo_read(path, size, &square, err));
+    enum pf_status status = ppm_encode(&square, NULL, &bytes, err);
+    image_finish(&square);
+    PF_TRY(status);
+    return file_write(target.data, bytes.data, bytes.size, FILE_MODE, 0, err);
+}
+
+enum pf_status make_squares(
+    const struct acceptance_options *options, const char *folder, struct pf_error *err)
+{
+    if (mkdir(folder, FOLDER_MODE) != 0 && errno != EEXIST) {
+        int reason = errno;
+        return pf_fail_errno(err, reason, "%s", folder);
+    }
+    for (size_t i = 0; i < options->photos->count; i++) /* all: the limit comes later */
+        PF_TRY(write_square(folder, options->photos->paths[i], options->size, err));
     return PF_OK;
 }

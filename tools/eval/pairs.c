@@ -28,8 +28,7 @@ static int is_folder(const char *path)
 static char *join(const char *folder, const char *part, const char *name, const char *ending)
 {
     AUTO_BUFFER struct buffer path = BUFFER_INIT;
-    const char *dot = strrchr(name, '.');
-    int stem = *ending && dot && dot > name ? (int)(dot - name) : (int)strlen(name);
+    int stem = (int)(*ending ? photo_stem(name) : strlen(name));
     buffer_put_format(&path, "%s%s%s", folder, *part ? "/" : "", part);
     buffer_put_format(&path, "%s%.*s%s", *name ? "/" : "", stem, name, ending);
     return buffer_steal(&path, NULL);

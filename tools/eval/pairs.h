@@ -14,6 +14,7 @@
  * Target, mask and instruction go by the input's name without its ending. */
 
 #include "tools/data/shards.h"
+#include "tools/data/shards_write.h"
 
 enum { PAIRS_TEXT_FILE_MAX = 64 << 10 };
 
@@ -34,10 +35,10 @@ PF_MUST_CHECK enum pf_status pairs_read(
 PF_MUST_CHECK enum pf_status pairs_read_texts(
     const struct pairs *pairs, size_t index, struct sample *ret_sample, struct pf_error *err);
 
-/* Writes samples as such a folder, which is made. Pictures are png, or ppm in a build without
- * libvips. PF_IO, PF_CONFLICT: a file that is there already. */
+/* Writes samples as such a folder, which is made. PF_IO, PF_CONFLICT: a file that is there already,
+ * PF_UNSUPPORTED: png in a build without libvips. */
 PF_MUST_CHECK enum pf_status pairs_prepare(const char *folder, struct pf_error *err);
-PF_MUST_CHECK enum pf_status pairs_write(
-    const char *folder, const char *name, const struct sample *sample, struct pf_error *err);
+PF_MUST_CHECK enum pf_status pairs_write(const char *folder, const char *name,
+    const struct sample *sample, enum picture_format format, struct pf_error *err);
 
 #endif

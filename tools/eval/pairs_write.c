@@ -31,44 +31,46 @@ enum pf_status pairs_prepare(const char *folder, struct pf_error *err)
     return PF_OK;
 }
 
-static enum pf_status write_file(const char *folder, const char *part, const char *name,
-    const char *ending, const struct buffer *bytes, struct pf_error *err)
+/* Where one sample's files go. */
+struct place {
+    const char *folder, *name;
+    enum picture_format format;
+};
+
+static enum pf_status write_file(const struct place *place, const char *part, const char *ending,
+    const struct buffer *bytes, struct pf_error *err)
 {
     AUTO_BUFFER struct buffer path = BUFFER_INIT;
-    buffer_put_format(&path, "%s/%s/%s.%s", folder, part, name, ending);
+    buffer_put_format(&path, "%s/%s/%s.%s", place->folder, part, place->name, ending);
     PF_TRY(buffer_status(&path, err));
     if (access(path.data, F_OK) == 0)
         return pf_fail(err, PF_CONFLICT, "%s: is there already", path.data);
     return file_write(path.data, bytes->data, bytes->size, FILE_MODE, 0, err);
 }
 
-static enum pf_status write_picture(const char *folder, const char *part, const char *name,
-    const struct image *image, struct pf_error *err)
+static enum pf_status write_picture(
+    const struct place *place, const char *part, const struct image *image, struct pf_error *err)
 {
     AUTO_BUFFER struct buffer bytes = BUFFER_INIT;
-    const char *ending = "png";
-    enum pf_status status = image_encode(image, IMAGE_FORMAT_PNG, 100, &bytes, NULL);
-    if (status == PF_UNSUPPORTED) {
-        ending = "ppm";
-        status = ppm_encode(image, NULL, &bytes, err);
+    if (place->format == PICTURE_PPM) {
+        PF_TRY(ppm_encode(image, NULL, &bytes, err));
+        return write_file(place, part, "ppm", &bytes, err);
     }
-    if (status != PF_OK)
-        return pf_fail(err, status, "%s/%s/%s: can't be encoded", folder, part, name);
-    return write_file(folder, part, name, ending, &bytes, err);
+    PF_TRY(image_encode(image, IMAGE_FORMAT_PNG, 100, &bytes, err));
+    return write_file(place, part, "png", &bytes, err);
 }
 
 static enum pf_status write_mask(
-    const char *folder, const char *name, const struct sample *sample, struct pf_error *err)
+    const struct place *place, const struct sample *sample, struct pf_error *err)
 {
-    struct image mask;
     size_t area = (size_t)sample->input.width * (size_t)sample->input.height;
     AUTO_FREE float *planes = malloc(3 * area * sizeof *planes);
     if (!planes)
         return pf_fail(err, PF_NOMEM, "no memory for a mask");
     for (size_t c = 0; c < 3; c++)
         memcpy(planes + c * area, sample->mask, area * sizeof *planes);
-    mask = (struct image){sample->input.width, sample->input.height, planes, NULL};
-    return write_picture(folder, "mask", name, &mask, err);
+    struct image mask = {sample->input.width, sample->input.height, planes, NULL};
+    return write_picture(place, "mask", &mask, err);
 }
 
 static void put_member(struct buffer *out, const char *name, const char *text, const char *end)
@@ -78,17 +80,18 @@ static void put_member(struct buffer *out, const char *name, const char *text, c
     buffer_put_text(out, end);
 }
 
-enum pf_status pairs_write(
-    const char *folder, const char *name, const struct sample *sample, struct pf_error *err)
+enum pf_status pairs_write(const char *folder, const char *name, const struct sample *sample,
+    enum picture_format format, struct pf_error *err)
 {
+    struct place place = {folder, name, format};
     AUTO_BUFFER struct buffer json = BUFFER_INIT;
     buffer_put_text(&json, "{");
     put_member(&json, "instruction", sample->instruction, ", ");
     put_member(&json, "auxiliary", sample->auxiliary, ", ");
     put_member(&json, "task", sample->task, "}\n");
     PF_TRY(buffer_status(&json, err));
-    PF_TRY(write_file(folder, "instruction", name, "json", &json, err));
-    PF_TRY(write_picture(folder, "input", name, &sample->input, err));
-    PF_TRY(write_picture(folder, "target", name, &sample->target, err));
-    return sample->mask ? write_mask(folder, name, sample, err) : PF_OK;
+    PF_TRY(write_file(&place, "instruction", "json", &json, err));
+    PF_TRY(write_picture(&place, "input", &sample->input, err));
+    PF_TRY(write_picture(&place, "target", &sample->target, err));
+    return sample->mask ? write_mask(&place, sample, err) : PF_OK;
 }

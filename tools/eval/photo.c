@@ -65,18 +65,21 @@ enum pf_status photos_add(struct photos *photos, const char *folder, struct pf_e
     return status;
 }
 
-void photos_thin(struct photos *photos, size_t most)
+size_t photos_used(const struct photos *photos)
 {
-    size_t count = photos->count, kept = 0;
-    if (count <= most)
-        return;
-    for (size_t i = 0; i < count; i++) {
-        if (kept < most && i == kept * count / most)
-            photos->paths[kept++] = photos->paths[i];
-        else
-            free(photos->paths[i]);
-    }
-    photos->count = kept;
+    return photos->limit > 0 && photos->limit < photos->count ? photos->limit : photos->count;
+}
+
+size_t photos_index(const struct photos *photos, size_t turn)
+{
+    return turn * photos->count / photos_used(photos);
+}
+
+enum pf_status photos_read(const struct photos *photos, size_t index, int size,
+    struct image *ret_clean, struct image *ret_other, struct pf_error *err)
+{
+    PF_TRY(photo_read(photos->paths[index], size, ret_clean, err));
+    return photo_read(photos->paths[(index + 1) % photos->count], size, ret_other, err);
 }
 
 void photos_finish(struct photos *photos)
@@ -91,6 +94,12 @@ const char *photo_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;
+}
+
+size_t photo_stem(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot && dot > name ? (size_t)(dot - name) : strlen(name);
 }
 
 enum pf_status photo_read_whole(const char *path, struct image *ret_image, struct pf_error *err)
@@ -115,11 +124,11 @@ enum pf_status photo_read(const char *path, int size, struct image *ret_image, s
     return status;
 }
 
-/* The name that seeds a recipe: "Dune.jpg lowlight desnow". */
+/* The name that seeds a recipe, "Dune lowlight desnow": the kind of file doesn't matter. */
 static enum pf_status put_defects(struct buffer *seed_name, struct buffer *task_name_text,
     struct buffer *defects, const struct photo_recipe *recipe, struct pf_error *err)
 {
-    buffer_put_text(seed_name, recipe->name);
+    buffer_put(seed_name, recipe->name, photo_stem(recipe->name));
     for (size_t i = 0; i < recipe->task_count; i++) {
         enum task task = recipe->tasks[i];
         buffer_put_format(seed_name, " %s", task_name(task));

@@ -12,18 +12,29 @@ enum { PHOTOS_MAX = 4096 };
 struct photos {
     char **paths; /* sorted by name within each folder; owned */
     size_t count;
+    size_t limit; /* 0: all are used */
 };
 
 /* Adds the image files (png, jpg, jpeg, webp, ppm, safetensors) of a folder.
  * PF_NOT_FOUND, PF_IO; PF_INVALID over PHOTOS_MAX. */
 PF_MUST_CHECK enum pf_status photos_add(
     struct photos *photos, const char *folder, struct pf_error *err);
-/* Keeps `most` of them, evenly spread. */
-void photos_thin(struct photos *photos, size_t most);
+/* How many are used, and the index of the one in turn: `limit` of them, spread evenly. */
+size_t photos_used(const struct photos *photos);
+size_t photos_index(const struct photos *photos, size_t turn);
+
+/* The clean square of photo `index`, and that of the one behind it, of all photos: what a pasted
+ * object is covered with doesn't depend on the limit. The caller finishes both, also on failure. */
+PF_MUST_CHECK enum pf_status photos_read(const struct photos *photos, size_t index, int size,
+    struct image *ret_clean, struct image *ret_other, struct pf_error *err);
+
 void photos_finish(struct photos *photos);
 
 /* The file's name, without folder. */
 const char *photo_name(const char *path);
+
+/* Bytes of a file's name without its ending. */
+size_t photo_stem(const char *name);
 
 /* Reads one as a square of `size` pixels (canvas_square()). */
 PF_MUST_CHECK enum pf_status photo_read(

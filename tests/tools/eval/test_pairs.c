@@ -85,9 +85,13 @@ static void test_photos(void **state)
     assert_int_equal(image.width, 32);
     assert_int_equal(image.height, 32);
     image_finish(&image);
-    photos_thin(&photos, 2);
-    assert_int_equal(photos.count, 2);
-    assert_string_equal(photo_name(photos.paths[1]), "c.ppm");
+    assert_int_equal(photos_used(&photos), 4);
+    photos.limit = 2;
+    assert_int_equal(photos_used(&photos), 2);
+    assert_int_equal(photos_index(&photos, 0), 0);
+    assert_int_equal(photos_index(&photos, 1), 2);
+    photos.limit = 9;
+    assert_int_equal(photos_used(&photos), 4);
     photos_finish(&photos);
     assert_fails(photos_add(&photos, path_of("none"), &err), PF_IO, "none", &err);
 }
@@ -115,6 +119,13 @@ static void test_spoiling(void **state)
     assert_ok(photo_spoil(&recipe, &sample, &err), &err);
     assert_null(sample.mask);
     sample_finish(&sample);
+    recipe.name = "a.jpg"; /* the kind of file doesn't matter */
+    assert_ok(photo_spoil(&recipe, &sample, &err), &err);
+    recipe.name = "a.ppm";
+    assert_ok(photo_spoil(&recipe, &again, &err), &err);
+    assert_true(psnr_between(&sample.input, &again.input) == PSNR_MAX);
+    sample_finish(&sample);
+    sample_finish(&again);
     recipe.name = "b.ppm"; /* another name, another haze */
     assert_ok(photo_spoil(&recipe, &again, &err), &err);
     recipe.name = "a.ppm";
@@ -139,8 +150,9 @@ static void test_set_there_and_back(void **state)
         .photos = &photos, .size = SIZE, .seed = 1, .tasks = 1u << TASK_REMOVE};
     snprintf(set, sizeof set, "%s/set", folder);
     assert_ok(image_library_init("test_eval_pairs", 1, &err), &err);
-    assert_ok(make_set(&options, set, &err), &err);
-    assert_fails(make_set(&options, set, &err), PF_CONFLICT, "is there already", &err);
+    struct make_set_options making = {&options, set, PICTURE_PPM};
+    assert_ok(make_set(&making, &err), &err);
+    assert_fails(make_set(&making, &err), PF_CONFLICT, "is there already", &err);
     assert_ok(pairs_open(&pairs, set, &err), &err);
     assert_int_equal(pairs_count(pairs), 2); /* the task, and three at once */
     struct sample sample, texts;
@@ -159,6 +171,30 @@ static void test_set_there_and_back(void **state)
     sample_finish(&texts);
     pairs_close(pairs);
     photos_finish(&photos);
+}
+
+/* A square written and read again is the same square. */
+static void test_squares(void **state)
+{
+    (void)state;
+    struct pf_error err = PF_ERROR_INIT;
+    struct photos photos = {0}, squares = {0};
+    struct image first, second;
+    char target[96];
+    snprintf(target, sizeof target, "%s/squares", folder);
+    write_photo("a.ppm", 90, 64);
+    assert_ok(photos_add(&photos, folder, &err), &err);
+    struct acceptance_options options = {.photos = &photos, .size = 48};
+    assert_ok(make_squares(&options, target, &err), &err);
+    assert_ok(photos_add(&squares, target, &err), &err);
+    assert_int_equal(squares.count, 1);
+    assert_ok(photo_read(photos.paths[0], 48, &first, &err), &err);
+    assert_ok(photo_read(squares.paths[0], 48, &second, &err), &err);
+    assert_true(psnr_between(&first, &second) == PSNR_MAX);
+    image_finish(&first);
+    image_finish(&second);
+    photos_finish(&photos);
+    photos_finish(&squares);
 }
 
 static void test_folders_of_others(void **state)
@@ -238,6 +274,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_photos, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_spoiling, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_set_there_and_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_squares, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folders_of_others, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_shards, set_up, tear_down),
     };
