@@ -213,7 +213,7 @@ static enum pf_status add_photo(const struct filing *filing, const struct rules 
     const struct rule *rule = find_rule(rules, path);
     struct photo_traits traits;
     PF_TRY(photo_read_traits(filing->cached[index], &traits, err));
-    const char *objection = photo_objection(&traits, filing->options->side);
+    const char *objection = photo_objection(&traits, filing->options->side, rule != NULL);
     if (filing->options->report)
         fprintf(filing->options->report,
             "%s: %s (%dx%d, colours %.0f, flat %.2f, entropy %.2f, chroma %.3f)\n", path,

@@ -11,7 +11,8 @@
  *     include PATTERN [weight=W] [tags=some_words]
  *     exclude PATTERN
  *
- * PATTERN is a shell pattern on the whole path, where * matches '/' too. */
+ * What a rule includes is taken whatever photo_objection()'s guess, if it is large enough: somebody
+ * has looked. PATTERN is a shell pattern on the whole path, where * matches '/' too. */
 
 #include <stdio.h>
 

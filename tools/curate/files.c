@@ -59,12 +59,12 @@ static enum pf_status walk(struct files *files, const char *folder, const char *
     enum pf_status status = PF_OK;
     for (struct dirent *item; status == PF_OK && (item = readdir(handle));) {
         char path[FILES_PATH_MAX + 1];
-        struct stat link, file;
+        struct stat file;
         if (item->d_name[0] == '.' ||
             snprintf(path, sizeof path, "%s/%s", folder, item->d_name) > FILES_PATH_MAX ||
-            lstat(path, &link) != 0 || stat(path, &file) != 0)
+            lstat(path, &file) != 0)
             continue;
-        if (S_ISDIR(link.st_mode))
+        if (S_ISDIR(file.st_mode))
             status = walk(files, path, suffixes, depth + 1, err);
         else if (S_ISREG(file.st_mode) && has_suffix(item->d_name, suffixes))
             status = add_path(files, path, err);

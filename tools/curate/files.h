@@ -18,8 +18,8 @@ struct files {
 void files_finish(struct files *files);
 
 /* Adds every plain file below `folder` whose name ends in one of `suffixes` (NULL-terminated, case
- * ignored); symbolic links are followed to files, not to folders. NOT_FOUND, IO, NOMEM, INVALID
- * over FILES_MAX or FILES_DEPTH_MAX. */
+ * ignored). Symbolic links are passed over: packages link one picture to many names. NOT_FOUND, IO,
+ * NOMEM, INVALID over FILES_MAX or FILES_DEPTH_MAX. */
 PF_MUST_CHECK enum pf_status files_add(
     struct files *files, const char *folder, const char *const *suffixes, struct pf_error *err);
 

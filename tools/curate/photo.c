@@ -60,7 +60,7 @@ void photo_measure(const struct image *image, struct photo_traits *ret_traits)
     ret_traits->chroma = chroma / (double)(looked ? looked : 1);
 }
 
-const char *photo_objection(const struct photo_traits *traits, int side)
+const char *photo_objection(const struct photo_traits *traits, int side, int is_known)
 {
     int shorter = traits->width < traits->height ? traits->width : traits->height;
     if (traits->width == 0)
@@ -69,6 +69,8 @@ const char *photo_objection(const struct photo_traits *traits, int side)
         return "too small";
     if (traits->width > 6 * traits->height || traits->height > 6 * traits->width)
         return "too long";
+    if (is_known)
+        return NULL;
     if (traits->colours < 150.0)
         return "few colours";
     if (traits->flat > 0.45)

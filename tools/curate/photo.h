@@ -24,8 +24,8 @@ struct photo_traits {
 void photo_measure(const struct image *image, struct photo_traits *ret_traits);
 
 /* Why this is no photo ("few colours", …), or NULL when it is one. `side` is the least of the
- * shorter side. */
-const char *photo_objection(const struct photo_traits *traits, int side);
+ * shorter side; with `is_known` nothing but sizes is looked at. */
+const char *photo_objection(const struct photo_traits *traits, int side, int is_known);
 
 /* Decodes `path`, reduces it to PHOTO_SIDE_KEPT for its shorter side and writes `cached`. A file
  * that is damaged or smaller than `side` leaves a mark there, and is no error. IO, NOMEM. */

@@ -64,6 +64,24 @@ static void put_random(
     phrase_expand(template, (size_t)rng_below(rng, (int)phrase_count(template)), object, out);
 }
 
+/* An empty alternative leaves two spaces in a row, or one at an end or before a mark. */
+static void tidy_spaces(struct buffer *out)
+{
+    size_t to = 0;
+    for (size_t i = 0; i < out->size; i++) {
+        int is_mark = out->data[i] && strchr(",.?!", out->data[i]);
+        if (is_mark && to && out->data[to - 1] == ' ')
+            to--;
+        if (out->data[i] != ' ' || (to && out->data[to - 1] != ' '))
+            out->data[to++] = out->data[i];
+    }
+    while (to && out->data[to - 1] == ' ')
+        to--;
+    out->size = to;
+    if (out->data)
+        out->data[to] = '\0';
+}
+
 /* As typed in a hurry, or neatly: the first letter's case, a full stop. Questions keep their mark.
  */
 static void vary_typing(struct rng *rng, struct buffer *out)
@@ -105,6 +123,7 @@ enum pf_status phrases_write(const enum task *tasks, int count, const char *obje
         if (!strcmp(opening, "can you "))
             buffer_put_text(out, "?");
     }
+    tidy_spaces(out);
     vary_typing(rng, out);
     return buffer_status(out, err);
 }
