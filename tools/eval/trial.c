@@ -67,7 +67,7 @@ const struct trial trials[TASK_COUNT] = {
                     "make it look as if it were not snowing",
                     "erase all the flakes in the air",
                     "get rid of the white snow specks",
-                    "stop the snowfall in this photo",
+                    "I want this view without a single snowflake in it",
                 },
             .defect = "Falling snow covers the photo.",
             .degrade = degrade_snow,

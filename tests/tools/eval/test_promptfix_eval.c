@@ -147,8 +147,8 @@ static void test_tables(void **state)
 {
     (void)state;
     struct process process;
-    assert_int_equal(
-        RUN(&process, "--photos", photos, "--write-set", set, "--size", "64", "--tasks", "remove"),
+    assert_int_equal(RUN(&process, "--photos", photos, "--write-set", set, "--ppm", "--size", "64",
+                         "--tasks", "remove"),
         0);
     process_finish(&process);
     assert_int_equal(RUN(&process, "--model", model, set, "--steps", "1", "--guidance", "off",
