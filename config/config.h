@@ -86,6 +86,7 @@ struct config {
 
     /* Requests */
     int64_t max_body_bytes;
+    int64_t max_buffered_bytes; /* bodies of all requests together */
     int64_t max_parts;
     int64_t max_field_bytes; /* a text field of a form */
     int64_t max_pixels;      /* of an image file, by its header */
@@ -97,6 +98,7 @@ struct config {
     int64_t max_queued_batch;
     int64_t max_queued_per_key;  /* 0: no limit of its own */
     int64_t max_running_per_key; /* 0: no limit of its own */
+    int64_t ageing_ms;           /* after which batch jobs may pass interactive ones */
     int64_t max_attempts;
     int64_t result_ttl_ms;
     int64_t expired_ttl_ms;

@@ -166,6 +166,10 @@ const struct option_spec config_options[] = {
     /* Requests */
     {"max_body_bytes", 0, OPTION_BYTES, OPTION_RELOADABLE, SERVER, AT(max_body_bytes), 64 * KIB, GIB, "32MiB",
         .group = "Requests", .doc = "Largest request body; a larger one is answered 413."},
+    {"max_buffered_bytes", 0, OPTION_BYTES, OPTION_RELOADABLE, SERVER, AT(max_buffered_bytes), 64 * KIB, 1024 * GIB,
+        "512MiB", .group = "Requests",
+        .doc = "Most memory that the bodies of all requests together take while they arrive; what goes beyond is "
+               "answered 503 with Retry-After. Not less than max_body_bytes."},
     {"max_parts", 0, OPTION_INTEGER, OPTION_RELOADABLE, SERVER, AT(max_parts), 2, 1000, "32",
         .group = "Requests", .doc = "Most parts of a multipart form."},
     {"max_field_bytes", 0, OPTION_BYTES, OPTION_RELOADABLE, SERVER, AT(max_field_bytes), KIB, MIB, "16KiB",
@@ -193,6 +197,8 @@ const struct option_spec config_options[] = {
         .group = "Jobs",
         .doc = "Most jobs of one API key that run at a time; its next ones wait while those of others run. 0 sets "
                "no limit of its own. Without keys all callers are one."},
+    {"ageing", 0, OPTION_DURATION, OPTION_RELOADABLE, SERVER, AT(ageing_ms), 0, 24 * HOURS, "1min", .group = "Jobs",
+        .doc = "Interactive jobs run before batch jobs; but one in four goes to a batch job that has waited so long."},
     {"max_attempts", 0, OPTION_INTEGER, OPTION_RELOADABLE, SERVER, AT(max_attempts), 1, 100, "3",
         .group = "Jobs", .doc = "A job whose worker died is tried again, this many times in all."},
     {"result_ttl", 0, OPTION_DURATION, OPTION_RELOADABLE, SERVER, AT(result_ttl_ms), SECONDS, 365 * DAYS,

@@ -46,6 +46,7 @@ static struct http_tuning get_tuning(const struct config *config)
     return (struct http_tuning){
         .max_connections_per_address = (size_t)config->max_connections_per_address,
         .max_body_bytes = (size_t)config->max_body_bytes,
+        .max_buffered_bytes = (size_t)config->max_buffered_bytes,
         .max_parts = (size_t)config->max_parts,
         .max_field_bytes = (size_t)config->max_field_bytes,
         .request_deadline_ms = config->request_deadline_ms,
@@ -54,10 +55,20 @@ static struct http_tuning get_tuning(const struct config *config)
         .cors_origin_count = config->cors_origins.count};
 }
 
+static enum pf_status check_bodies(const struct config *config, struct pf_error *err)
+{
+    if (config->max_buffered_bytes < config->max_body_bytes)
+        return pf_fail(err, PF_INVALID,
+            "--max-buffered-bytes is %lld, less than one body may have: --max-body-bytes is %lld",
+            (long long)config->max_buffered_bytes, (long long)config->max_body_bytes);
+    return PF_OK;
+}
+
 enum pf_status http_setup_tune(
     const struct config *config, struct http_server *server, struct pf_error *err)
 {
     struct http_tuning tuning = get_tuning(config);
+    PF_TRY(check_bodies(config, err));
     return http_server_tune(server, &tuning, err);
 }
 
@@ -82,6 +93,7 @@ enum pf_status http_setup_start(const struct config *config, struct api *api,
     AUTO_BUFFER struct buffer key = BUFFER_INIT_MAX(PEM_MAX);
     http_server_options_init(&options);
     PF_TRY(config_listen_split(config->listen, host, &options.port, err));
+    PF_TRY(check_bodies(config, err));
     PF_TRY(http_setup_load_keys(config, api, err));
     options.host = host;
     fill_options(config, api, &options);

@@ -17,6 +17,7 @@ void service_fill_jobs_options(const struct config *config, struct jobs_options 
     ret_options->max_queued_batch = config->max_queued_batch;
     ret_options->max_queued_per_owner = config->max_queued_per_key;
     ret_options->max_running_per_owner = config->max_running_per_key;
+    ret_options->ageing_ms = config->ageing_ms;
     ret_options->max_attempts = config->max_attempts;
     ret_options->result_ttl_ms = config->result_ttl_ms;
     ret_options->expired_ttl_ms = config->expired_ttl_ms;

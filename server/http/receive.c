@@ -213,7 +213,7 @@ static int account(struct http_request *request, size_t count)
     struct http_server *server = request->server;
     size_t before = atomic_fetch_add(&server->buffered_bytes, count);
     request->accounted += count;
-    if (before + count <= server->options.max_buffered_bytes)
+    if (before + count <= atomic_load(&server->tuned.max_buffered_bytes))
         return 1;
     http_add_header(request, MHD_HTTP_HEADER_RETRY_AFTER, "2");
     http_fail(request, PROBLEM_UNAVAILABLE, NULL, "too many bodies are being received");

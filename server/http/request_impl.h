@@ -75,7 +75,7 @@ struct http_request {
 /* struct http_tuning, as threads read it. Locking: cors_lock guards the origins, which are replaced
  * whole; the rest is atomic (peers.h holds the limits of connections). */
 struct tuned {
-    atomic_size_t max_body_bytes, max_parts, max_field_bytes;
+    atomic_size_t max_body_bytes, max_buffered_bytes, max_parts, max_field_bytes;
     atomic_llong ping_ms;
     pthread_rwlock_t cors_lock;
     char **cors_origins;

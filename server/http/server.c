@@ -37,12 +37,12 @@ void http_server_options_init(struct http_server_options *options)
         .host = "127.0.0.1",
         .port = 8080,
         .tuning = {.max_body_bytes = 32u << 20,
+            .max_buffered_bytes = (size_t)512 << 20,
             .max_parts = 32,
             .max_field_bytes = 16384,
             .request_deadline_ms = 120000,
             .ping_ms = 15000},
         .max_connections = 1000,
-        .max_buffered_bytes = (size_t)512 << 20,
         .executor_threads = 8,
     };
 }

@@ -36,6 +36,7 @@ struct http_summary {
 struct http_tuning {
     size_t max_connections_per_address; /* 0: none */
     size_t max_body_bytes;
+    size_t max_buffered_bytes; /* bodies of all requests together, being received or handled */
     size_t max_parts;
     size_t max_field_bytes;
     int64_t request_deadline_ms;
@@ -53,7 +54,6 @@ struct http_server_options {
     void *context; /* for handlers and callbacks */
 
     size_t max_connections;
-    size_t max_buffered_bytes; /* bodies of all requests together, being received or handled */
     size_t executor_threads;
     const char *tls_certificate,
         *tls_key; /* PEM texts, borrowed until it has started; NULL: plain */

@@ -44,6 +44,7 @@ enum pf_status http_server_tune(
     char **origins;
     PF_TRY(copy_origins(tuning, &origins, err));
     atomic_store(&tuned->max_body_bytes, tuning->max_body_bytes);
+    atomic_store(&tuned->max_buffered_bytes, tuning->max_buffered_bytes);
     atomic_store(&tuned->max_parts, tuning->max_parts);
     atomic_store(&tuned->max_field_bytes, tuning->max_field_bytes);
     atomic_store(&tuned->ping_ms, tuning->ping_ms);

@@ -47,8 +47,8 @@ void jobs_options_init(struct jobs_options *options);
  * their attempts are used up). PF_INVALID: an option out of range; errors of store and blobs. */
 PF_MUST_CHECK enum pf_status jobs_create(
     struct jobs **ret_jobs, const struct jobs_options *options, struct pf_error *err);
-/* Changes max_queued…, max_running_per_owner, max_attempts, result_ttl_ms and expired_ttl_ms, from
- * now on. PF_INVALID: one is out of range, nothing has changed. */
+/* Changes max_queued…, max_running_per_owner, ageing_ms, max_attempts, result_ttl_ms and
+ * expired_ttl_ms, from now on. PF_INVALID: one is out of range, nothing has changed. */
 PF_MUST_CHECK enum pf_status jobs_set_limits(
     struct jobs *jobs, const struct jobs_options *options, struct pf_error *err);
 /* All readers of events and all workers must be gone. Takes NULL. */

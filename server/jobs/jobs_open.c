@@ -66,6 +66,7 @@ enum pf_status jobs_set_limits(
     next.max_queued_batch = options->max_queued_batch;
     next.max_queued_per_owner = options->max_queued_per_owner;
     next.max_running_per_owner = options->max_running_per_owner;
+    next.ageing_ms = options->ageing_ms;
     next.max_attempts = options->max_attempts;
     next.result_ttl_ms = options->result_ttl_ms;
     next.expired_ttl_ms = options->expired_ttl_ms;
@@ -74,6 +75,7 @@ enum pf_status jobs_set_limits(
     pthread_mutex_lock(&jobs->state_lock);
     jobs->options = next;
     jobs->queue.max_running = next.max_running_per_owner;
+    jobs->queue.ageing_ms = jobs->questions.ageing_ms = next.ageing_ms;
     pthread_mutex_unlock(&jobs->state_lock);
     pthread_mutex_unlock(&jobs->write_lock);
     jobs_call_wake(jobs); /* more may run now */

@@ -79,6 +79,17 @@ test('what is wrong is named, and nothing is accepted', async () => {
   assert.equal((await read('/v1/jobs?limit=200')).data.length, before);
 });
 
+test('a batch beyond its limits', async () => {
+  const data = new FormData();
+  data.set('instruction', 'x');
+  for (let i = 0; i < 1001; i++) data.append('image', new Blob([png(1, 1)]), `${i}.png`);
+  const answer = await service.fetch('/v1/batches', { method: 'POST', body: data });
+  assert.equal(answer.status, 400);
+  const { error } = await answer.json();
+  assert.equal(error.param, 'image');
+  assert.match(error.message, /1 to 1000 images, not 1001/);
+});
+
 test('cancel, idempotency, isolation', async () => {
   const headers = { 'idempotency-key': 'batch-1' };
   const first = await (await post({ instruction: 'hold' }, 4, headers)).json();

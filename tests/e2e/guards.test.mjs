@@ -79,6 +79,30 @@ test('images: missing, empty, text, not an image, lying, too large', async () =>
   await refused(await service.post({ mask: png(9, 9) }), 400, 'mask', '9x9');
 });
 
+test('polyglots and lying names: what counts is how the bytes begin, and no more', async () => {
+  const send = (bytes, name, type) => {
+    const data = form({ steps: 1 }, null);
+    data.set('image', new Blob([bytes], { type }), name);
+    return service.fetch('/v1/jobs?include=image', { method: 'POST', body: data, headers: { prefer: 'wait=20' } });
+  };
+  // A picture by its bytes, whatever it is called; what hangs behind it isn't looked at.
+  const zip = Buffer.concat([png(), Buffer.from('PK\x05\x06' + '\0'.repeat(18), 'latin1')]);
+  const script = Buffer.concat([png(), Buffer.from('<script>alert(1)</script>')]);
+  for (const bytes of [zip, script]) {
+    const job = await (await send(bytes, '../../etc/passwd.html', 'text/html')).json();
+    assert.equal(job.status, 'succeeded');
+    assert.equal(job.result.images[0].format, 'png');
+    const result = await service.fetch(job.result.images[0].url);
+    assert.equal(result.headers.get('content-type'), 'image/png');
+    assert.equal(result.headers.get('x-content-type-options'), 'nosniff');
+    assert.match(result.headers.get('content-disposition'), /filename="promptfix-[0-9a-f]{8}\.png"/);
+  }
+  // No picture by its bytes, however it is called.
+  for (const bytes of [Buffer.concat([Buffer.from('<!--'), png(), Buffer.from('-->')]), Buffer.from('MZ' + '\0'.repeat(64)),
+    Buffer.concat([Buffer.from('PK\x03\x04', 'latin1'), png()]), Buffer.from('RIFF\x24\0\0\0AVI LIST', 'latin1'), Buffer.from('#!/bin/sh\n')])
+    await refused(await send(bytes, 'photo.png', 'image/png'), 415, 'image');
+});
+
 test('headers of a submission', async () => {
   for (const prefer of ['wait=x', 'wait=', 'wait=-1', 'wait=99999'])
     await refused(await service.post({}, { headers: { prefer } }), 400, 'Prefer');

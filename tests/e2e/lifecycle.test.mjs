@@ -11,7 +11,7 @@ const ready = async (service) => {
 };
 
 test('loading: not ready, and a submission waits for the model', async () => {
-  const service = await Service.start({ fake: ['load-ms=700'] });
+  const service = await Service.start({ fake: ['load-ms=3000'] });
   try {
     assert.equal((await service.fetch('/health/live')).status, 200);
     assert.deepEqual(await ready(service), [503, 'loading']);
@@ -111,4 +111,5 @@ test('two servers do not share a data directory; a port in use is said', async (
 test('bad options end with status 2 and say which', async () => {
   await assert.rejects(Service.start({ args: ['--steps', '3'] }), /ended \(2\).*--steps/s);
   await assert.rejects(Service.start({ args: ['--sse-ping', '3 parsecs'] }), /ended \(2\).*sse-ping/s);
+  await assert.rejects(Service.start({ args: ['--max-body-bytes', '1MiB', '--max-buffered-bytes', '512KiB'] }), /ended \(1\).*max-buffered-bytes/s);
 });

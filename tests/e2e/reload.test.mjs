@@ -57,6 +57,7 @@ test('SIGHUP: origins, limits of requests and of jobs', async () => {
     assert.equal((await strange()).status, 403);
     assert.equal((await large()).status, 202);
     assert.deepEqual(await many({ steps: 1 }), [202, 202, 202]);
+    await poll(async () => (await (await service.fetch('/v1/jobs')).json()).data.every((job) => job.status === 'succeeded'));
     const done = await reload({ cors_origins: [origin], max_body_bytes: 65536, max_running_per_key: 1, max_queued: 1,
       result_ttl: '1s', wait_max: '2s', max_connections: 50 });
     assert.equal(done.changed, 'wait_max, cors_origins, max_body_bytes, max_queued, max_running_per_key, result_ttl');

@@ -401,7 +401,7 @@ static void test_too_large(void **state)
 
 static void set_few_buffered(struct http_server_options *options)
 {
-    options->max_buffered_bytes = 100;
+    options->tuning.max_buffered_bytes = 100;
 }
 
 static void test_buffered_total(void **state)

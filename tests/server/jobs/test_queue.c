@@ -184,6 +184,15 @@ static void test_counts(void **state)
     assert_int_equal(queue_oldest_ms(&f->queue), 1);
 }
 
+static void test_ageing_changes(void **state)
+{
+    struct fixture *f = *state;
+    put(f, "ABCDEFa", "x");
+    assert_order(f, 500, 0, "ABCD"); /* nothing has waited a second */
+    f->queue.ageing_ms = 400;
+    assert_order(f, 500, 0, "aEF-");
+}
+
 static void test_max_running(void **state)
 {
     struct fixture *f = *state;
@@ -242,6 +251,7 @@ int main(void)
         TEST(test_remove),
         TEST(test_positions_are_the_order),
         TEST(test_counts),
+        TEST(test_ageing_changes),
         TEST(test_max_running),
         TEST(test_expected_ones_count),
         TEST(test_idle_owners_are_forgotten),
