@@ -121,7 +121,7 @@ const struct trial trials[TASK_COUNT] = {
                     "please take the object that doesn't belong out of the picture",
                     "erase the thing standing there together with its shadow",
                     "make the item in front disappear",
-                    "get rid of the foreign object",
+                    "please lose the thing that was pasted in",
                     "the object has to go, fill in the background",
                     "delete the thing from this scene",
                 },
