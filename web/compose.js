@@ -56,6 +56,7 @@ export class Compose {
       this.setPhoto(null);
       byId('choose').focus();
     });
+    byId('sample').addEventListener('click', () => this.#takeSample());
     document.addEventListener('paste', (event) => {
       const file = imageOf(event.clipboardData);
       if (!file) return;
@@ -104,6 +105,20 @@ export class Compose {
       if (!(error instanceof PhotoError)) throw error;
       this.#showPhotoError(error.message);
     }
+  }
+
+  async #takeSample() {
+    try {
+      const answer = await fetch(byId('sample').dataset.src);
+      if (!answer.ok) throw new Error(`status ${answer.status}`);
+      await this.take(new File([await answer.blob()], 'sample.jpg'));
+    } catch {
+      this.#showPhotoError('The sample can’t be fetched now.');
+      return;
+    }
+    if (this.instruction.value.trim()) return;
+    this.instruction.value = EXAMPLES.haze.text;
+    this.instruction.dispatchEvent(new Event('input'));
   }
 
   /** photo: as from readPhoto(), or null. A new photo has no mask. */

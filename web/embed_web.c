@@ -32,6 +32,7 @@ static const char *find_type(const char *name)
         {".css", "text/css; charset=utf-8"},
         {".js", "text/javascript; charset=utf-8"},
         {".svg", "image/svg+xml"},
+        {".jpg", "image/jpeg"},
     };
     const char *suffix = strrchr(name, '.');
     for (size_t i = 0; suffix && i < sizeof types / sizeof *types; i++)

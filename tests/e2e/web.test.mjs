@@ -53,7 +53,7 @@ describe('web page', { skip: NO_BROWSER }, () => {
     const image = await choose(page);
     await page.click('[data-example=haze]');
     assert.equal(await page.inputValue('#instruction'), 'Remove the haze');
-    await page.fill('#instruction', 'Remove the haze step-ms=30');
+    await page.fill('#instruction', 'Remove the haze step-ms=300');
     await page.click('#submit');
     await page.waitForSelector('#preview:not([hidden])');
     assert.equal(await page.evaluate(() => document.getElementById('preview').naturalWidth), 1);
@@ -71,7 +71,7 @@ describe('web page', { skip: NO_BROWSER }, () => {
 
     const [record] = await records(page);
     const job = await service.job(record.id);
-    assert.equal(job.instruction, 'Remove the haze step-ms=30');
+    assert.equal(job.instruction, 'Remove the haze step-ms=300');
     assert.equal(job.parameters.previews, 8);
     const said = await page.evaluate(() => window.said);
     for (const part of ['50 % done', 'Done']) assert.ok(said.includes(part), `${part} in ${said}`);
@@ -178,6 +178,21 @@ describe('web page', { skip: NO_BROWSER }, () => {
     assert.match(await text(page, 'photo-error'), /isn’t a photo/);
     await page.setInputFiles('#file', { name: 'broken.png', mimeType: 'image/png', buffer: buffer.subarray(0, 30) });
     await page.waitForFunction(() => document.getElementById('photo-error').textContent.includes('damaged'));
+  });
+
+  scene('who has no photo takes the sample, with what is wrong with it', async () => {
+    await page.click('#sample');
+    await page.waitForSelector('#photo-tools:not([hidden])');
+    assert.match(await page.textContent('#photo-facts'), /^600 × 400/);
+    assert.equal(await page.inputValue('#instruction'), 'Remove the haze');
+    await page.click('#submit');
+    await finished(page);
+    // What a person wrote stays.
+    await page.click('#new');
+    await page.fill('#instruction', 'Make it warmer');
+    await page.click('#sample');
+    await page.waitForSelector('#photo-tools:not([hidden])');
+    assert.equal(await page.inputValue('#instruction'), 'Make it warmer');
   });
 
   scene('the draft outlives a reload', async () => {
@@ -509,7 +524,7 @@ describe('web page', { skip: NO_BROWSER }, () => {
   }, { context: PHONE });
 
   scene('nothing moves for those who asked for it', async () => {
-    await submit(page, 'Remove the haze step-ms=30');
+    await submit(page, 'Remove the haze step-ms=300');
     await page.waitForSelector('#preview:not([hidden])');
     const moving = await page.evaluate(() => document.getAnimations().filter((each) => each.playState === 'running').length);
     assert.equal(moving, 0);
@@ -544,7 +559,7 @@ test('a server that dies and comes back is gone on with, without a reload', { sk
   const page = await openPage(browser, first.url, { expected: /ERR_|Failed to load/ });
   await page.click('#settings summary');
   await page.fill('#set-steps', '100');
-  await submit(page, 'Remove the haze step-ms=30');
+  await submit(page, 'Remove the haze step-ms=300');
   await page.waitForFunction(() => /^Step [1-9]\d of/.test(document.getElementById('progress-text').textContent));
   await first.stop({ keep: true, signal: 'SIGKILL' });
   await page.waitForFunction(() => document.getElementById('progress-rest').textContent === 'reconnecting…');

@@ -8,7 +8,8 @@ let service;
 before(async () => { service = await Service.start(); });
 after(() => service?.stop());
 
-const TYPES = { css: 'text/css; charset=utf-8', js: 'text/javascript; charset=utf-8', svg: 'image/svg+xml' };
+const TYPES = { css: 'text/css; charset=utf-8', js: 'text/javascript; charset=utf-8', svg: 'image/svg+xml',
+  jpg: 'image/jpeg' };
 
 async function assets() {
   const html = await (await service.fetch('/')).text();
