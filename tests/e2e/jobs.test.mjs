@@ -95,7 +95,7 @@ test('cancel is idempotent, delete forgets', async () => {
 test('cancel at every step', async () => {
   const steps = 6;
   for (let at = 1; at <= steps; at++) {
-    const answer = await service.post({ instruction: 'step-ms=20', steps },
+    const answer = await service.post({ instruction: 'step-ms=200', steps },
       { headers: { accept: 'text/event-stream' } });
     const id = answer.headers.get('location').split('/').pop();
     const seen = [];
