@@ -56,7 +56,7 @@ static enum pf_status open_album(
     const struct curate_options *options, struct album *album, struct pf_error *err)
 {
     char cache[PATH_SIZE];
-    snprintf(cache, sizeof cache, "%s/cache", options->out);
+    snprintf(cache, sizeof cache, "%s/.cache", options->out);
     struct album_options wanted = {
         .folders = options->folders,
         .folder_count = options->folder_count,

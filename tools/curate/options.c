@@ -20,7 +20,7 @@ const char curate_usage[] =
     "  --stamps DIR      cut-outs with alpha and descriptions, to be pasted and removed\n"
     "  --objects DIR     photos with labelme's polygons, to cut objects from\n"
     "  --out DIR         where the shards go\n"
-    "  --cache DIR       where reduced photos are kept (default: OUT/cache)\n"
+    "  --cache DIR       where reduced photos are kept (default: OUT/.cache)\n"
     "  --count N         pairs to make\n"
     "  --seed S          same seed, same pairs (default 1)\n"
     "  --size N          pixels a side, 32 to 2048 (default 256)\n"

@@ -20,7 +20,12 @@ static const char *const colorize_train[] = {
     "what did this look like in color?", "i [want|would like] [to see |]this picture in color",
     "add color", "colorize", "convert [it|this] [from grayscale |]to [a color photo|RGB color]",
     "this [photo|image] has lost its colors, [bring them back|restore them]",
-    "paint the [sky, the plants and the skin|objects] in their [natural|true] colors", NULL};
+    "paint the [sky, the plants and the skin|objects] in their [natural|true] colors",
+    "this is an old black and white photo of my family, please add realistic colors to [it|the "
+    "whole picture] so that it looks as if it had been taken with a modern camera",
+    "the [picture|photo] came out in grayscale, could you give every object in it the color it has "
+    "in real life",
+    NULL};
 static const char *const colorize_held[] = {
     "breathe [life|some life] into this monochrome shot with believable hues",
     "render the scene in full [chroma|natural tones] instead of gray",
@@ -28,7 +33,10 @@ static const char *const colorize_held[] = {
     "tint everything the way it looks in reality",
     "switch from shades of gray to true-to-life [hues|pigments]",
     "i'd love a [vivid|lifelike] version of this gray shot",
-    "hand-color this [print|negative scan]", NULL};
+    "hand-color this [print|negative scan]",
+    "i found this gray [print|snapshot] in a drawer and would love to know how the garments, the "
+    "foliage and the faces appeared to those who stood there that day",
+    NULL};
 static const char *const colorize_clause[] = {"colorize it", "add color", "restore the colors",
     "bring the colors back", "make it a color photo", NULL};
 static const char *const colorize_clause_held[] = {
@@ -48,7 +56,12 @@ static const char *const lowlight_train[] = {"[brighten|lighten] [this|the] [dar
     "[reveal|show|bring out] the details [in the dark|in the shadows|hidden in the darkness]",
     "it was [too dark|nearly night] when i took this, [make it look well lit|brighten it please]",
     "add more light to [the scene|this picture|the dark photo]",
-    "i can't see anything in this dark [photo|picture], [make it visible|brighten it]", NULL};
+    "i can't see anything in this dark [photo|picture], [make it visible|brighten it]",
+    "i took this [photo|picture] late in the evening without a flash, so it is far too dark, "
+    "please make it brighter and remove the noise without changing anything else",
+    "the image is underexposed and noisy, please raise the brightness until all details can be "
+    "seen",
+    NULL};
 static const char *const lowlight_held[] = {
     "it looks like somebody switched the lamps off, [turn them on|switch them back on]",
     "give me a [daytime|properly exposed] version of this gloomy shot",
@@ -56,7 +69,10 @@ static const char *const lowlight_held[] = {
     "rescue the [gloomy|murky] frame that my phone took without flash",
     "illuminate this [gloomy|dim] capture",
     "everything drowns in blackness here, [help|can it be saved]?",
-    "boost luminance and clean up the grain", NULL};
+    "boost luminance and clean up the grain",
+    "the lamps were off when my phone took this murky shot, so i need you to lift the shadows "
+    "until one can recognize what stands in the room",
+    NULL};
 static const char *const lowlight_clause[] = {"brighten it", "make it brighter",
     "fix the low light", "increase the exposure", "lighten the dark picture", NULL};
 static const char *const lowlight_clause_held[] = {
@@ -75,13 +91,19 @@ static const char *const dehaze_train[] = {
     "[eliminate|reduce|cut through] the [haze|fog] [to reveal the details|so that far objects are "
     "visible|]",
     "clear up the [air|atmosphere|foggy view]", "make it look like a clear day[ without fog|]",
+    "there was a lot of [fog|haze] when i took this picture of the landscape, please remove it so "
+    "that the colors are strong and the far away things can be seen clearly",
+    "the haze makes this photo look pale and flat, please take it away and bring back the contrast",
     NULL};
 static const char *const dehaze_held[] = {"lift the [milky|whitish] veil that lies over everything",
     "it was a [murky|soupy] morning, show me what the view is like in [crisp|clean] air",
     "wipe the [smoke|vapor] away", "the mountains vanish in a pale [veil|soup], bring them back",
     "see through the [vapor|smoke|murk] please",
     "this shot is washed out by [moisture|vapor] in the air, fix that",
-    "undo the atmospheric scattering", NULL};
+    "undo the atmospheric scattering",
+    "a pale veil lies over the whole view because of the moist air that morning, so kindly bring "
+    "the distant ridges and their crisp outlines back into sight",
+    NULL};
 static const char *const dehaze_clause[] = {
     "remove the haze", "clear the fog", "dehaze it", "get rid of the mist", "remove the fog", NULL};
 static const char *const dehaze_clause_held[] = {
@@ -101,14 +123,22 @@ static const char *const desnow_train[] = {
     "the snowflakes [hide|cover] the [scene|view], [remove them|get rid of them]",
     "i want this picture without [the |]snow[fall|flakes]",
     "[stop|end] the snowfall in this [photo|picture]",
-    "clean the [picture|image] from snow[ streaks|flakes]", NULL};
+    "clean the [picture|image] from snow[ streaks|flakes]",
+    "it started to snow just when i took this picture, please remove all the snowflakes in the air "
+    "and keep everything behind them as it was",
+    "heavy snowfall hides large parts of this photo, please erase the flakes and show what is "
+    "behind them as if it had been a dry day",
+    NULL};
 static const char *const desnow_held[] = {"the [blizzard|flurry] ruined my shot, undo it",
     "pretend no [blizzard|flurries] ever happened",
     "filter out those [frozen|icy] specks between the lens and the scene",
     "wash the winter [weather|storm] out of this capture",
     "those [pale|icy] dots drifting down should vanish",
     "i'd like a dry-weather version of this shot",
-    "inpaint everything that the [blizzard|flurry] covers", NULL};
+    "inpaint everything that the [blizzard|flurry] covers",
+    "a sudden flurry scattered icy specks all over my capture, and what i would like instead is "
+    "the same spot as it looked a minute before the weather turned",
+    NULL};
 static const char *const desnow_clause[] = {"remove the snow", "erase the snowflakes",
     "get rid of the falling snow", "desnow it", "clear the snow", NULL};
 static const char *const desnow_clause_held[] = {
@@ -126,13 +156,20 @@ static const char *const deblur_train[] = {
     "photo|lost to blur|]",
     "i moved the camera, [please |][remove the motion blur|make it sharp]",
     "[fix|correct] the [focus|out of focus picture|defocus]",
-    "increase the sharpness [of the image|of this photo|]", NULL};
+    "increase the sharpness [of the image|of this photo|]",
+    "my camera moved when i took this picture so everything in it is blurred, please make the "
+    "edges sharp again and bring back the fine details that got lost",
+    "the lens was out of focus, please sharpen the whole photo so that it looks like a good "
+    "picture",
+    NULL};
 static const char *const deblur_held[] = {
     "my hand [shook|trembled] when i pressed the shutter, rescue the shot",
     "bring this [soft|smeared] capture into [crisp definition|perfect definition]",
     "everything looks [smeared|soft], give me [tack-sharp|razor-sharp] contours",
     "the lens missed its [target|subject], repair that", "deconvolve this [smeared|fuzzy] frame",
     "i need to read the [fuzzy|smeared] lettering here", "un-[smear|smudge] this shot please",
+    "my hand trembled when i pressed the shutter and every contour is smeared, so please compute "
+    "what a steady tripod would have captured in that very moment",
     NULL};
 static const char *const deblur_clause[] = {
     "sharpen it", "remove the blur", "deblur it", "make it sharp", "fix the focus", NULL};
@@ -153,7 +190,12 @@ static const char *const dewatermark_train[] = {
     "[fill in|restore] what is [behind|under] the [watermark|text|logo]",
     "remove the [semi-transparent|transparent|white] [text|mark|letters] [over the image|from the "
     "picture|]",
-    "no watermark[ please|]", NULL};
+    "no watermark[ please|]",
+    "somebody has put a watermark with text across my photo and i need a clean copy, please remove "
+    "all of it and restore what was behind the letters",
+    "there is writing on top of this picture, please erase every letter of it and leave the rest "
+    "of the image as it is",
+    NULL};
 static const char *const dewatermark_held[] = {
     "scrub the [agency's|owner's] imprint off my picture",
     "strip those [ghostly|faint] [characters|captions] from the shot",
@@ -161,7 +203,10 @@ static const char *const dewatermark_held[] = {
     "somebody branded this shot, make it [pristine|unbranded] again",
     "wipe out the overlaid [captions|lettering]",
     "undo the branding printed over this [scene|capture]",
-    "reveal what the [imprint|caption] is hiding", NULL};
+    "reveal what the [imprint|caption] is hiding",
+    "the agency printed its imprint over the whole scene, so please scrub every trace of those "
+    "ghostly characters off and rebuild the texture that they are hiding from us",
+    NULL};
 static const char *const dewatermark_clause[] = {"remove the watermark", "erase the text",
     "delete the watermark", "take the watermark off", "remove the logo", NULL};
 static const char *const dewatermark_clause_held[] = {
@@ -175,7 +220,10 @@ static const char *const remove_train[] = {
     "[can|could|would] you [remove|erase|take out] the [object|thing] that [disturbs|does not "
     "belong here]?",
     "[clean up|tidy up] the [photo|picture] by removing the [object|distracting object]",
-    "[fill in|restore] the background behind the [object|thing]", NULL};
+    "[fill in|restore] the background behind the [object|thing]",
+    "there is something in this picture that does not belong there, please remove it together with "
+    "its shadow and fill in the background so that nobody can see it was there",
+    NULL};
 static const char *const remove_named[] = {"[remove|delete|erase|get rid of|take out] the $O [from "
                                            "this photo|from the image|in the picture|]",
     "[please |]remove the $O",
@@ -184,7 +232,11 @@ static const char *const remove_named[] = {"[remove|delete|erase|get rid of|take
     "[take|get] the $O out of [the picture|this photo|here]",
     "the $O should not be [here|in this photo], [remove it|erase it|delete it]",
     "remove the $O and [fill in|restore] the background", "no $O[ please|]",
-    "show the [scene|background] without the $O", NULL};
+    "show the [scene|background] without the $O",
+    "there is a $O in this picture that i do not want, please remove it together with its shadow "
+    "and fill in the background so that nobody can see it",
+    "i like this photo but not the $O in it, could you erase it and restore what is behind it",
+    NULL};
 static const char *const remove_held[] = {"the intruder in this shot has to go",
     "[eliminate|scrub out] whatever was [glued|stuck] onto the scene",
     "some item is in the way, let it vanish",
@@ -192,11 +244,17 @@ static const char *const remove_held[] = {"the intruder in this shot has to go",
     "[retouch|airbrush] the misplaced item away",
     "what would it look like had [nobody|no one] put that thing there?",
     "paint [over|across] the misplaced item so nobody notices",
-    "free the scene from its uninvited [guest|item]", NULL};
+    "free the scene from its uninvited [guest|item]",
+    "some misplaced item spoils the view, so let it vanish without a trace and leave nothing but "
+    "the original surroundings, as if nobody had ever put it there at all",
+    NULL};
 static const char *const remove_named_held[] = {"[retouch|airbrush] the $O away so nobody notices",
     "the $O is in the way, let it vanish", "[eliminate|scrub out] the $O that somebody put there",
     "pretend there never was [any|a] $O", "paint over the $O with matching surroundings",
-    "let the $O vanish", "what would it look like had no one put the $O there?", NULL};
+    "let the $O vanish", "what would it look like had no one put the $O there?",
+    "my favourite view is spoilt by that $O, so airbrush it away with everything it casts on the "
+    "ground and let the original surroundings take its place again",
+    NULL};
 static const char *const remove_clause[] = {"remove the object", "erase the unwanted object",
     "delete the object", "take the object out", NULL};
 static const char *const remove_clause_held[] = {

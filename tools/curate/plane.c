@@ -65,10 +65,13 @@ static void blur_line(
     }
 }
 
-/* Three box blurs come close to a wide Gaussian, at a cost that doesn't grow with it. */
-static void box_line(float *values, int count, size_t step, int radius, float *line)
+/* Three box blurs come close to a wide Gaussian, at a cost that doesn't grow with it. A box of
+ * radius r has variance (r² + r)/3; the first `wider` ones have radius + 1, so that the sum fits.
+ */
+static void box_line(float *values, int count, size_t step, int least, int wider, float *line)
 {
     for (int pass = 0; pass < 3; pass++) {
+        int radius = least + (pass < wider);
         load_line(values, count, step, radius + 1, line);
         double sum = 0.0;
         for (int i = 1; i <= 2 * radius + 1; i++)
@@ -80,33 +83,50 @@ static void box_line(float *values, int count, size_t step, int radius, float *l
     }
 }
 
+struct kernel {
+    int is_wide, radius, wider;
+    float weights[20];
+};
+
+static void make_kernel(double sigma, struct kernel *kernel)
+{
+    kernel->is_wide = sigma > 6.0;
+    if (kernel->is_wide) {
+        kernel->radius = (int)((sqrt(4.0 * sigma * sigma + 1.0) - 1.0) / 2.0);
+        double missing = sigma * sigma - kernel->radius * (kernel->radius + 1.0);
+        kernel->wider = (int)lround(missing * 3.0 / (2.0 * kernel->radius + 2.0));
+        return;
+    }
+    float sum = 0.0f;
+    kernel->radius = (int)ceil(3.0 * sigma);
+    for (int k = 0; k <= kernel->radius; k++) {
+        kernel->weights[k] = expf(-0.5f * (float)(k * k) / (float)(sigma * sigma));
+        sum += k ? 2.0f * kernel->weights[k] : kernel->weights[k];
+    }
+    for (int k = 0; k <= kernel->radius; k++)
+        kernel->weights[k] /= sum;
+}
+
 enum pf_status plane_blur(float *plane, int width, int height, double sigma, struct pf_error *err)
 {
+    struct kernel kernel;
     if (sigma < 0.1)
         return PF_OK;
-    int is_wide = sigma > 6.0;
-    int radius =
-        is_wide ? (int)lround(sqrt(4.0 * sigma * sigma + 1.0) / 2.0) : (int)ceil(3.0 * sigma);
+    make_kernel(sigma, &kernel);
     int longest = width > height ? width : height;
-    AUTO_FREE float *line = malloc(((size_t)longest + 2 * (size_t)radius + 4) * sizeof *line);
-    float weights[20];
+    AUTO_FREE float *line =
+        malloc(((size_t)longest + 2 * (size_t)kernel.radius + 6) * sizeof *line);
     if (!line)
         return pf_fail(err, PF_NOMEM, "no memory to blur %d×%d", width, height);
-    float sum = 0.0f;
-    for (int k = 0; !is_wide && k <= radius; k++) {
-        weights[k] = expf(-0.5f * (float)(k * k) / (float)(sigma * sigma));
-        sum += k ? 2.0f * weights[k] : weights[k];
-    }
-    for (int k = 0; !is_wide && k <= radius; k++)
-        weights[k] /= sum;
     for (int pass = 0; pass < 2; pass++) {
         int lines = pass ? width : height, count = pass ? height : width;
         size_t step = pass ? (size_t)width : 1, stride = pass ? 1 : (size_t)width;
         for (int i = 0; i < lines; i++) {
-            if (is_wide)
-                box_line(plane + (size_t)i * stride, count, step, radius, line);
+            float *values = plane + (size_t)i * stride;
+            if (kernel.is_wide)
+                box_line(values, count, step, kernel.radius, kernel.wider, line);
             else
-                blur_line(plane + (size_t)i * stride, count, step, weights, radius, line);
+                blur_line(values, count, step, kernel.weights, kernel.radius, line);
         }
     }
     return PF_OK;

@@ -227,8 +227,11 @@ static enum pf_status open_all(struct shards *shards, const char *path, struct p
 {
     struct stat info;
     PF_TRY(image_library_init("promptfix", 1, err));
-    if (stat(path, &info) != 0)
+    if (stat(path, &info) != 0) {
+        if (errno == ENOENT || errno == ENOTDIR)
+            return pf_fail(err, PF_NOT_FOUND, "%s: no such file or folder", path);
         return pf_fail_errno(err, errno, "%s", path);
+    }
     if (S_ISDIR(info.st_mode))
         PF_TRY(list_folder(shards, path, err));
     else
