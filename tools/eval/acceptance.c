@@ -142,6 +142,13 @@ static const char photo_columns[] =
     "Photo|Task|input dB|output dB|gain|baseline gain|outside dB|SSIM in|SSIM out|"
     "sharper (octaves)|colour|colour of target|other wording loses|clean dB|wrong gain";
 
+/* So many of all, spread evenly. */
+static int is_shown(const struct acceptance_options *options, size_t turn)
+{
+    int64_t used = (int64_t)photos_used(options->photos);
+    return (int64_t)turn * options->pictures % used < options->pictures;
+}
+
 static void record(struct acceptance *acceptance, const struct attempt *attempt)
 {
     struct report *report = acceptance->report;
@@ -153,7 +160,7 @@ static void record(struct acceptance *acceptance, const struct attempt *attempt)
     for (size_t i = 0; i < COUNT_OF(photo_figures); i++)
         report_put_number(report, table, attempt->score.figures[photo_figures[i]],
             score_digits(photo_figures[i]));
-    if ((int64_t)attempt->turn < acceptance->options->pictures)
+    if (is_shown(acceptance->options, attempt->turn))
         show(acceptance, attempt);
 }
 

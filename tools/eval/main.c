@@ -150,8 +150,8 @@ static enum pf_status print_help(const struct table *table, struct pf_error *err
     struct help_page page = {
         .name = "promptfix-eval",
         .summary = "measures how well a model fixes pictures",
-        .synopsis = "  promptfix-eval --model FILE --photos DIR [OPTION…]\n"
-                    "  promptfix-eval --model FILE SET [OPTION…]\n"
+        .synopsis = "  promptfix-eval --photos DIR [OPTION…]\n"
+                    "  promptfix-eval SET [OPTION…]\n"
                     "  promptfix-eval --photos DIR --write-set DIR [OPTION…]",
         .description =
             "With --photos: the acceptance test. Clean photos are spoilt in seven ways by code of "
@@ -208,8 +208,6 @@ static enum pf_status check_usage(
     int writes = options->write_set[0] || options->write_photos[0];
     if (set && writes)
         return pf_fail(err, PF_INVALID, "--write-set and --write-photos take --photos");
-    if (!writes && !options->model.model[0])
-        return pf_fail(err, PF_INVALID, "no model given: --model FILE");
     return PF_OK;
 }
 

@@ -106,7 +106,7 @@ static void test_usage(void **state)
     } wrong[] = {
         {{"--model", "x"}, "either --photos DIR or a SET"},
         {{"--photos", "a", "b", "--model", "x"}, "either --photos DIR or a SET"},
-        {{"--photos", "a"}, "no model given"},
+        {{"a", "--model", "x", "--write-set", "b"}, "take --photos"},
         {{"--photos", "a", "--model", "x", "--tasks", "fly"}, "colorize"},
         {{"a", "--model", "x", "--tables", "chairs"}, "ablation"},
         {{"--photos", "a", "--model", "x", "--steps", "0"}, "steps"},
