@@ -320,7 +320,7 @@ describe('web page', { skip: NO_BROWSER }, () => {
   scene('a reload in mid-job loses nothing', async () => {
     await page.click('#settings summary');
     await page.fill('#set-steps', '60');
-    await submit(page, 'Remove the haze step-ms=50');
+    await submit(page, 'Remove the haze step-ms=150');
     await page.waitForSelector('#preview:not([hidden])');
     const [{ id }] = await records(page);
     await page.reload();
@@ -333,7 +333,7 @@ describe('web page', { skip: NO_BROWSER }, () => {
     const all = await records(page);
     assert.deepEqual(all.map((record) => record.id), [id]);
     const { data } = await (await service.fetch('/v1/jobs?limit=200')).json();
-    assert.equal(data.filter((job) => job.instruction.startsWith('Remove the haze step-ms=50')).length, 1);
+    assert.equal(data.filter((job) => job.instruction.startsWith('Remove the haze step-ms=150')).length, 1);
   });
 
   test('a reload while sending makes no second job', { timeout: 120000 }, async () => {
@@ -534,22 +534,25 @@ describe('web page', { skip: NO_BROWSER }, () => {
   }, { context: { reducedMotion: 'reduce' } });
 
   scene('keys alone lead from the top to the result', async () => {
-    const image = await photo(page);
     const focused = () => page.evaluate(() => document.activeElement.id || document.activeElement.tagName);
     const order = [];
-    for (let i = 0; i < 5; i++) {
+    for (let i = 0; i < 6; i++) {
       await page.keyboard.press('Tab');
       order.push(await focused());
     }
-    assert.deepEqual(order, ['skip', 'A', 'A', 'choose', 'instruction']);
-    await choose(page, image);
-    await page.keyboard.type('Remove the haze');
+    assert.deepEqual(order, ['skip', 'A', 'A', 'choose', 'sample', 'instruction']);
+    await page.keyboard.press('Shift+Tab');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.getElementById('instruction').value === 'Remove the haze');
+    assert.equal(await focused(), 'instruction');
     await page.keyboard.press('Control+Enter');
     await finished(page);
     assert.equal(await focused(), 'job-title');
     await page.waitForSelector('#compare:not([hidden])');
     await page.keyboard.press('Tab');
     assert.equal(await focused(), 'download');
+    const [download] = await Promise.all([page.waitForEvent('download'), page.keyboard.press('Enter')]);
+    assert.equal(download.suggestedFilename(), 'sample-fixed.jpg');
   });
 });
 
