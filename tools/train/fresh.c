@@ -17,10 +17,25 @@ static const char *const zeroed[] = {
 
 #define IMAGE_INPUT "model.diffusion_model.input_blocks.0.0.weight"
 
+#define QUANT_WEIGHT "first_stage_model.quant_conv.weight"
+#define QUANT_BIAS   "first_stage_model.quant_conv.bias"
+
+#define START_LOG_VARIANCE (-6.0) /* little noise, so that the latent carries something early */
+
 static int ends_with(const char *name, const char *end)
 {
     size_t length = strlen(name), wanted = strlen(end);
     return length >= wanted && strcmp(name + length - wanted, end) == 0;
+}
+
+/* The second half of quant_conv's rows. */
+static void start_log_variance(struct scope *s, struct parameter *item)
+{
+    int64_t half = tensor_dim(item->master, 0) / 2;
+    tensor rows = op_narrow(s, item->master, 0, half, half);
+    op_mul_scalar_in(s, rows, 0);
+    if (tensor_dim_count(rows) == 1)
+        op_copy_in(s, rows, op_add_scalar(s, rows, START_LOG_VARIANCE));
 }
 
 static void start_one(struct scope *s, struct parameter *item)
@@ -32,6 +47,8 @@ static void start_one(struct scope *s, struct parameter *item)
         int64_t half = tensor_dim(item->master, 1) / 2;
         op_mul_scalar_in(s, op_narrow(s, item->master, 1, half, half), VAE_SCALE_FACTOR);
     }
+    if (strcmp(item->name, QUANT_WEIGHT) == 0 || strcmp(item->name, QUANT_BIAS) == 0)
+        start_log_variance(s, item);
     op_copy_in(s, item->average, item->master);
     if (item->leaf != item->master)
         op_copy_in(s, item->leaf, item->master);

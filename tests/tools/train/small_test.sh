@@ -1,0 +1,31 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The embedded model's recipe from one photo to a picture fixed by what it made, with a few steps of
+# everything: it runs, it goes on where it stopped, and its model has what it needs.
+#     small_test.sh SOURCE_ROOT BUILD_DIR
+set -eu
+source=$1 build=$2
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+mkdir "$folder/photos"
+cp "$source/docs/sample.jpg" "$folder/photos"
+
+"$build/promptfix-curate" --photos "$folder/photos" --out "$folder/pairs" --count 12 --size 64 --seed 1 \
+    --tasks lowlight:1,dehaze:1,colorize:1 --combine 0 >/dev/null
+
+export BUILD="$build" MERGES=40 VAE_SIZE=32 SIZE=32 VAE_STEPS=2 DIFFUSION_STEPS=2 DECODER_STEPS=2 THREADS=1
+"$source/tools/train/small.sh" "$folder/pairs" "$folder/pairs" "$folder/work" >/dev/null
+small="$folder/work/promptfix-small.safetensors"
+bytes=$(wc -c <"$small")
+[ "$bytes" -le 40000000 ] || { echo "the model has $bytes bytes, more than 40 MB"; exit 1; }
+"$build/promptfix" inspect "$small" >"$folder/report"
+grep -q 'predicts v' "$folder/report" || { cat "$folder/report"; exit 1; }
+
+# Finished stages are taken up from their states; only what comes after them runs again.
+lines=$(wc -l <"$folder/work/log.jsonl")
+"$source/tools/train/small.sh" "$folder/pairs" "$folder/pairs" "$folder/work" >/dev/null
+grep -c '"rate"' "$folder/work/log.jsonl" >/dev/null && [ "$(wc -l <"$folder/work/log.jsonl")" -ge "$lines" ]
+
+"$build/promptfix" fix "$source/docs/sample.jpg" -i 'remove the haze' -m "$small" -o "$folder/fixed.png" \
+    --resolution 64 --progress off --quiet
+[ -s "$folder/fixed.png" ]

@@ -1,0 +1,60 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Makes the embedded model, promptfix-small, from shards of pairs (tools/curate): docs/model.md.
+#
+#     tools/train/small.sh TRAIN_SHARDS VALID_SHARDS WORK_DIR
+#
+# WORK_DIR keeps every state: run it again to go on where it stopped; it ends with
+# WORK_DIR/promptfix-small.safetensors. BUILD is the build folder; the numbers below can be set too.
+set -eu
+here=$(cd "$(dirname "$0")/../.." && pwd)
+build=${BUILD:-$here/build}
+train=$1 valid=$2 work=$3
+vae_steps=${VAE_STEPS:-4500} diffusion_steps=${DIFFUSION_STEPS:-40000} decoder_steps=${DECODER_STEPS:-3000}
+minutes=${MINUTES:-0} merges=${MERGES:-1534} threads=${THREADS:-2}
+vae_size=${VAE_SIZE:-64} size=${SIZE:-128}
+
+# Threads that wait must not spin, and small products are faster on one core.
+export OMP_WAIT_POLICY=passive OPENBLAS_NUM_THREADS=1
+mkdir -p "$work/sheets"
+run() {
+    stage=$1 from=$2 out=$work/$1.safetensors
+    shift 2
+    [ ! -f "$out" ] || from=$out
+    "$build/promptfix-train" run --stage "$stage" --model "$from" --out "$out" --data "$train" \
+        --valid-data "$valid" --sheets "$work/sheets" --log "$work/log.jsonl" --threads "$threads" \
+        --minutes "$minutes" --valid-size "$size" "$@"
+}
+
+[ -f "$work/merges.txt" ] ||
+    "$build/promptfix-train" merges --data "$train" --out "$work/merges.txt" --count "$merges"
+[ -f "$work/start.safetensors" ] || "$build/promptfix-mkmodel" --preset small --dtype f32 --seed 1 \
+    --norm-groups 2 --merges "$work/merges.txt" --prediction v \
+    --clip-width 128 --clip-layers 2 --clip-heads 4 --clip-vocabulary $((merges + 514)) --clip-positions 48 \
+    --vae-channels 16 --vae-mult 1,2,4,8 --vae-res-blocks 1 --vae-latent 8 --vae-lora-rank 16 \
+    --no-vae-attention \
+    --unet-channels 64 --unet-mult 1,2,3 --unet-res-blocks 2,2,2 --unet-attention 0,0,1 --unet-heads 4 \
+    "$work/start.safetensors"
+
+# The autoencoder, then latents of mean 0 and deviation 1.
+run vae "$work/start.safetensors" --fresh --rows 8 --size "$vae_size" --shrink 0.3 --steps "$vae_steps" \
+    --warmup 50 --rate 4e-4 --final-rate 2e-5 --kl-weight 2e-5 --average-decay 0.998
+"$build/promptfix-train" export --model "$work/vae.safetensors" --out "$work/vae-average.safetensors" \
+    --dtype float32
+"$build/promptfix-train" normalize --model "$work/vae-average.safetensors" --data "$train" \
+    --size "$size" --out "$work/vae-normal.safetensors"
+
+# UNet and text encoder.
+run diffusion "$work/vae-normal.safetensors" --fresh --rows 16 --size "$size" --shrink 0.5 \
+    --steps "$diffusion_steps" --warmup 100 --rate 1e-3 --final-rate 2e-5 --early-share 0.5 \
+    --drop-instruction 0.05 --drop-auxiliary 0.6 --drop-image 0.02
+"$build/promptfix-train" export --model "$work/diffusion.safetensors" \
+    --out "$work/diffusion-average.safetensors" --dtype float32
+
+# The decoder on what the UNet predicts.
+run decoder "$work/diffusion-average.safetensors" --rows 8 --size "$size" --shrink 0.5 \
+    --steps "$decoder_steps" --warmup 50 --rate 3e-4 --final-rate 1e-5 --drop-auxiliary 0.6 \
+    --drop-instruction 0 --drop-image 0
+"$build/promptfix-train" export --model "$work/decoder.safetensors" --out "$work/promptfix-small.safetensors" \
+    --dtype float16 --defaults "$here/tools/train/small.json" --card "$here/tools/train/card.md"
+echo "$work/promptfix-small.safetensors"
