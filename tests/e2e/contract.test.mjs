@@ -265,12 +265,15 @@ test('models, capabilities, probes', async () => {
 
 test('parameters of the capabilities and of the contract are the same', async () => {
   const { parameters } = await (await service.fetch('/v1/capabilities')).json();
-  const fields = contract.components.schemas.JobSubmission.properties;
-  for (const parameter of parameters) {
-    const field = { ...resolve(fields[parameter.name]), ...fields[parameter.name] };
-    assert.equal(field.default, parameter.default, parameter.name);
-    if (parameter.type === 'choice') assert.deepEqual(field.enum, parameter.choices);
-    else assert.deepEqual([field.type, field.minimum, field.maximum], [parameter.type, parameter.minimum, parameter.maximum], parameter.name);
+  for (const form of ['JobSubmission', 'BatchSubmission', 'Parameters']) {
+    const fields = contract.components.schemas[form].properties;
+    for (const parameter of parameters) {
+      const where = `${form}.${parameter.name}`;
+      const field = { ...resolve(fields[parameter.name]), ...fields[parameter.name] };
+      if (form !== 'Parameters') assert.equal(field.default, parameter.default, where);
+      if (parameter.type === 'choice') assert.deepEqual(field.enum, parameter.choices, where);
+      else assert.deepEqual([field.type, field.minimum, field.maximum], [parameter.type, parameter.minimum, parameter.maximum], where);
+    }
   }
 });
 
