@@ -20,6 +20,7 @@ struct acceptance {
     struct engine *engine;
     struct report *report;
     struct report_table *photos_table;
+    size_t turn; /* of the photos that are used */
     struct score_means means[TASK_COUNT];
 };
 
@@ -32,17 +33,29 @@ struct attempt {
     struct sample sample;
     struct image baseline;
     int has_baseline;
-    struct engine_request requests[REQUEST_COUNT];
+    struct engine_request *requests; /* [request_count], of the photo's list */
     size_t request_count;
     struct score score;
 };
 
-static void attempt_finish(struct attempt *attempt)
+/* One photo under all tasks. */
+struct round {
+    struct attempt attempts[TASK_COUNT];
+    size_t attempt_count;
+    struct engine_request requests[TASK_COUNT * REQUEST_COUNT];
+    char labels[TASK_COUNT][REPORT_TEXT_SIZE];
+    size_t request_count;
+};
+
+static void round_destroy(struct round *round)
 {
-    sample_finish(&attempt->sample);
-    image_finish(&attempt->baseline);
-    for (size_t i = 0; i < REQUEST_COUNT; i++)
-        image_finish(&attempt->requests[i].result);
+    for (size_t i = 0; i < round->attempt_count; i++) {
+        sample_finish(&round->attempts[i].sample);
+        image_finish(&round->attempts[i].baseline);
+    }
+    for (size_t i = 0; i < round->request_count; i++)
+        image_finish(&round->requests[i].result);
+    free(round);
 }
 
 static size_t requests_of(enum task task)
@@ -59,7 +72,7 @@ int64_t acceptance_planned(const struct acceptance_options *options)
     return (int64_t)(requests * photos_used(options->photos));
 }
 
-static void plan_requests(struct attempt *attempt, const char *label)
+static void plan_requests(struct round *round, struct attempt *attempt)
 {
     const struct trial *trial = attempt->trial;
     const char *const instructions[REQUEST_COUNT] = {
@@ -68,7 +81,11 @@ static void plan_requests(struct attempt *attempt, const char *label)
         [REQUEST_WRONG] = trials[TASK_COLORIZE].instruction,
         [REQUEST_CLEAN] = trial->instruction,
     };
+    char *label = round->labels[attempt - round->attempts];
+    snprintf(label, REPORT_TEXT_SIZE, "%s %s", task_name(attempt->task), attempt->name);
+    attempt->requests = round->requests + round->request_count;
     attempt->request_count = requests_of(attempt->task);
+    round->request_count += attempt->request_count;
     for (size_t i = 0; i < attempt->request_count; i++)
         attempt->requests[i] = (struct engine_request){
             .image = i == REQUEST_CLEAN ? &attempt->sample.target : &attempt->sample.input,
@@ -164,21 +181,33 @@ static void record(struct acceptance *acceptance, const struct attempt *attempt)
         show(acceptance, attempt);
 }
 
-static enum pf_status try_task(struct acceptance *acceptance, struct attempt *attempt,
-    const struct photo_recipe *recipe, struct pf_error *err)
+/* Spoils the photo and asks for what is to be run. */
+static enum pf_status plan_task(struct acceptance *acceptance, struct round *round, enum task task,
+    const struct photo_recipe *photo, struct pf_error *err)
 {
-    char label[REPORT_TEXT_SIZE];
-    const struct trial *trial = attempt->trial;
+    const struct trial *trial = &trials[task];
+    struct attempt *attempt = &round->attempts[round->attempt_count++];
+    struct photo_recipe recipe = *photo;
+    recipe.tasks = &task;
+    recipe.task_count = 1;
+    attempt->task = task;
+    attempt->trial = trial;
+    attempt->name = photo->name;
+    attempt->turn = acceptance->turn;
+    attempt->index = photos_index(acceptance->options->photos, acceptance->turn);
     score_init(&attempt->score);
-    PF_TRY(photo_spoil(recipe, &attempt->sample, err));
-    snprintf(label, sizeof label, "%s %s", task_name(attempt->task), attempt->name);
-    plan_requests(attempt, label);
-    if (trial->baseline) {
-        PF_TRY(
-            trial->baseline(&attempt->sample.input, attempt->sample.mask, &attempt->baseline, err));
-        attempt->has_baseline = 1;
-    }
-    PF_TRY(engine_run(acceptance->engine, attempt->requests, attempt->request_count, err));
+    PF_TRY(photo_spoil(&recipe, &attempt->sample, err));
+    plan_requests(round, attempt);
+    if (!trial->baseline)
+        return PF_OK;
+    PF_TRY(trial->baseline(&attempt->sample.input, attempt->sample.mask, &attempt->baseline, err));
+    attempt->has_baseline = 1;
+    return PF_OK;
+}
+
+static enum pf_status score_task(
+    struct acceptance *acceptance, struct attempt *attempt, struct pf_error *err)
+{
     PF_TRY(take_scores(attempt, err));
     if (acceptance->options->lpips)
         PF_TRY(score_take_lpips(&attempt->score, acceptance->options->lpips, &attempt->sample,
@@ -188,51 +217,39 @@ static enum pf_status try_task(struct acceptance *acceptance, struct attempt *at
     return PF_OK;
 }
 
-static enum pf_status try_photo(struct acceptance *acceptance, size_t turn,
-    const struct image *clean, const struct image *other, struct pf_error *err)
+static enum pf_status try_tasks(struct acceptance *acceptance, struct round *round,
+    const struct photo_recipe *photo, struct pf_error *err)
 {
-    size_t index = photos_index(acceptance->options->photos, turn);
-    const struct acceptance_options *options = acceptance->options;
-    for (int task = 0; task < TASK_COUNT; task++) {
-        if (!(options->tasks & 1u << task))
-            continue;
-        struct attempt attempt = {
-            .task = (enum task)task,
-            .trial = &trials[task],
-            .name = photo_name(options->photos->paths[index]),
-            .index = index,
-            .turn = turn,
-        };
-        struct photo_recipe recipe = {
-            .name = attempt.name,
-            .clean = clean,
-            .other = other,
-            .seed = options->seed,
-            .tasks = &attempt.task,
-            .task_count = 1,
-        };
-        enum pf_status status = try_task(acceptance, &attempt, &recipe, err);
-        attempt_finish(&attempt);
-        PF_TRY(status);
-    }
+    for (int task = 0; task < TASK_COUNT; task++)
+        if (acceptance->options->tasks & 1u << task)
+            PF_TRY(plan_task(acceptance, round, (enum task)task, photo, err));
+    PF_TRY(engine_run(acceptance->engine, round->requests, round->request_count, err));
+    for (size_t i = 0; i < round->attempt_count; i++)
+        PF_TRY(score_task(acceptance, &round->attempts[i], err));
     return PF_OK;
 }
 
-static enum pf_status try_photos(struct acceptance *acceptance, struct pf_error *err)
+static enum pf_status try_photo(struct acceptance *acceptance, struct pf_error *err)
 {
     const struct acceptance_options *options = acceptance->options;
-    const struct photos *photos = options->photos;
-    for (size_t turn = 0; turn < photos_used(photos); turn++) {
-        struct image clean = IMAGE_INIT, other = IMAGE_INIT;
-        enum pf_status status =
-            photos_read(photos, photos_index(photos, turn), options->size, &clean, &other, err);
-        if (status == PF_OK)
-            status = try_photo(acceptance, turn, &clean, &other, err);
-        image_finish(&clean);
-        image_finish(&other);
-        PF_TRY(status);
-    }
-    return PF_OK;
+    size_t index = photos_index(options->photos, acceptance->turn);
+    struct image clean = IMAGE_INIT, other = IMAGE_INIT;
+    struct photo_recipe photo = {
+        .name = photo_name(options->photos->paths[index]),
+        .clean = &clean,
+        .other = &other,
+        .seed = options->seed,
+    };
+    struct round *round = calloc(1, sizeof *round);
+    if (!round)
+        return pf_fail(err, PF_NOMEM, "no memory for %s", photo.name);
+    enum pf_status status = photos_read(options->photos, index, options->size, &clean, &other, err);
+    if (status == PF_OK)
+        status = try_tasks(acceptance, round, &photo, err);
+    round_destroy(round);
+    image_finish(&clean);
+    image_finish(&other);
+    return status;
 }
 
 static void put_criteria(struct acceptance *acceptance, struct report_table *table)
@@ -293,7 +310,8 @@ enum pf_status acceptance_run(const struct acceptance_options *options, struct e
         "SSIM out|LPIPS in|LPIPS base|LPIPS out");
     acceptance.photos_table = report_add_table(report, "By photo", "", photo_columns);
     acceptance.photos_table->is_detail = 1;
-    PF_TRY(try_photos(&acceptance, err));
+    for (; acceptance.turn < photos_used(options->photos); acceptance.turn++)
+        PF_TRY(try_photo(&acceptance, err));
     put_criteria(&acceptance, verdicts);
     put_tasks(&acceptance, tasks);
     return report_status(report, err);
