@@ -108,7 +108,8 @@ static int64_t number(const struct told *told, const char *key)
 static void test_story_of_a_job(void **state)
 {
     (void)state;
-    run("a", "{\"steps\":4,\"resolution\":64,\"guidance\":\"decoder\",\"previews\":2}");
+    run("a", "{\"steps\":4,\"resolution\":64,\"guidance\":\"decoder\",\"previews\":2,"
+             "\"previews_decoded\":1}");
     while (stage.worker.link.closed == 0) {
         worker_turn(&stage.worker);
         if (!stage.worker.jobs)
@@ -137,6 +138,7 @@ static void test_story_of_a_job(void **state)
             assert_int_equal(number(&told, "step"), step);
             assert_string_equal(jdoc_get_string(told.header, "format", ""), "jpeg");
             assert_int_equal(preview.width, number(&told, "width"));
+            assert_true(step == 4 ? preview.width == 64 : preview.width < 64); /* decoded, or not */
             image_finish(&preview);
         }
         if (strcmp(story[i], "succeeded") == 0) {
