@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "tools/curate/album.h"
+#include "tools/curate/import.h"
 #include "tools/curate/objects.h"
 #include "tools/curate/options.h"
 #include "tools/curate/sheet.h"
@@ -18,13 +19,16 @@ enum { EXIT_USAGE = 2, PATH_SIZE = 4096, TOLD_EVERY = 500 };
 struct curation {
     const struct curate_options *options;
     struct recipe recipe;
+    struct import import; /* with --pairs, instead of the recipe */
+    size_t count;
     struct shards_writer *writer;
 };
 
 static enum pf_status make(void *context, size_t index, struct buffer *out, struct pf_error *err)
 {
     struct curation *curation = context;
-    return recipe_make(&curation->recipe, index, out, err);
+    return curation->options->pairs ? import_make(&curation->import, index, out, err)
+                                    : recipe_make(&curation->recipe, index, out, err);
 }
 
 static enum pf_status take(
@@ -32,7 +36,7 @@ static enum pf_status take(
 {
     struct curation *curation = context;
     if ((index + 1) % TOLD_EVERY == 0)
-        fprintf(stderr, "%zu of %zu\n", index + 1, curation->options->count);
+        fprintf(stderr, "%zu of %zu\n", index + 1, curation->count);
     return shards_writer_put(curation->writer, bytes, count, err);
 }
 
@@ -43,7 +47,7 @@ static enum pf_status make_pairs(struct curation *curation, struct pf_error *err
     struct workers workers = {.make = make,
         .take = take,
         .context = curation,
-        .count = options->count,
+        .count = curation->count,
         .jobs = options->jobs};
     enum pf_status status = workers_run(&workers, err);
     if (status == PF_OK)
@@ -67,16 +71,41 @@ static enum pf_status open_album(
         .split = options->split,
         .report = options->reports ? stdout : NULL,
     };
+    return album_open(&wanted, album, err);
+}
+
+static enum pf_status make_sheet(const struct curate_options *options, struct pf_error *err)
+{
+    return options->sheet ? sheet_write(options->out, options->sheet, err) : PF_OK;
+}
+
+static enum pf_status make_out(const struct curate_options *options, struct pf_error *err)
+{
     if (mkdir(options->out, 0755) != 0 && errno != EEXIST)
         return pf_fail_errno(err, errno, "%s", options->out);
-    return album_open(&wanted, album, err);
+    return PF_OK;
+}
+
+static enum pf_status run_import(const struct curate_options *options, struct pf_error *err)
+{
+    struct curation curation = {.options = options};
+    PF_TRY(import_open(&curation.import, options->pairs, err));
+    curation.import.format = options->recipe.format;
+    curation.import.quality = options->recipe.quality;
+    curation.count = curation.import.inputs.count;
+    enum pf_status status = make_pairs(&curation, err);
+    if (status == PF_OK)
+        status = make_sheet(options, err);
+    import_finish(&curation.import);
+    return status;
 }
 
 static enum pf_status run(const struct curate_options *options, struct pf_error *err)
 {
     struct album album = {0};
     struct objects *objects = NULL;
-    struct curation curation = {options, options->recipe, NULL};
+    struct curation curation = {
+        .options = options, .recipe = options->recipe, .count = options->count};
     PF_TRY(open_album(options, &album, err));
     fprintf(stderr, "%zu photos\n", album.count);
     enum pf_status status = PF_OK;
@@ -88,8 +117,8 @@ static enum pf_status run(const struct curate_options *options, struct pf_error 
     curation.recipe.objects = objects;
     if (status == PF_OK)
         status = make_pairs(&curation, err);
-    if (status == PF_OK && options->sheet)
-        status = sheet_write(options->out, options->sheet, err);
+    if (status == PF_OK)
+        status = make_sheet(options, err);
     objects_close(objects);
     album_finish(&album);
     return status;
@@ -106,7 +135,8 @@ int main(int argc, char **argv)
     }
     if (is_help)
         return fputs(curate_usage, stdout) < 0;
-    if (run(&options, &err) != PF_OK) {
+    if (make_out(&options, &err) != PF_OK ||
+        (options.pairs ? run_import(&options, &err) : run(&options, &err)) != PF_OK) {
         fprintf(stderr, "promptfix-curate: %s\n", err.message);
         return EXIT_FAILURE;
     }

@@ -11,12 +11,16 @@
 
 const char curate_usage[] =
     "usage: promptfix-curate --photos DIR --out DIR --count N [OPTIONS]\n"
+    "       promptfix-curate --pairs DIR --out DIR [OPTIONS]\n"
     "\n"
     "Turns good photos into pairs to train with: degraded input, clean target, instruction.\n"
     "\n"
     "  --photos DIR      a folder of photos, with all below it; may be given many times\n"
     "  --list FILE       rules that choose among them (tools/curate/photos.txt)\n"
     "  --split S         all (default), train, or valid: a twentieth of the photos, by name\n"
+    "  --pairs DIR       packs pairs that are there already: DIR/input, target, instruction\n"
+    "                    (tools/curate/import.h); only --out, --shard-size, --format, --quality,\n"
+    "                    --jobs and --sheet go with it\n"
     "  --stamps DIR      cut-outs with alpha and descriptions, to be pasted and removed\n"
     "  --objects DIR     photos with labelme's polygons, to cut objects from\n"
     "  --out DIR         where the shards go\n"
@@ -43,6 +47,7 @@ enum option_id {
     OPTION_PHOTOS = 256,
     OPTION_LIST,
     OPTION_SPLIT,
+    OPTION_PAIRS,
     OPTION_STAMPS,
     OPTION_OBJECTS,
     OPTION_OUT,
@@ -68,6 +73,7 @@ static const struct option options[] = {
     {"photos", required_argument, NULL, OPTION_PHOTOS},
     {"list", required_argument, NULL, OPTION_LIST},
     {"split", required_argument, NULL, OPTION_SPLIT},
+    {"pairs", required_argument, NULL, OPTION_PAIRS},
     {"stamps", required_argument, NULL, OPTION_STAMPS},
     {"objects", required_argument, NULL, OPTION_OBJECTS},
     {"out", required_argument, NULL, OPTION_OUT},
@@ -230,6 +236,9 @@ static enum pf_status read_option(
     case OPTION_LIST:
         to->list = text;
         return PF_OK;
+    case OPTION_PAIRS:
+        to->pairs = text;
+        return PF_OK;
     case OPTION_STAMPS:
         to->stamps = text;
         return PF_OK;
@@ -258,6 +267,25 @@ static enum pf_status read_option(
     default:
         return read_word_option(to, id, text, err);
     }
+}
+
+/* What goes together. */
+static enum pf_status check(const struct curate_options *options_read, struct pf_error *err)
+{
+    if (options_read->pairs && (options_read->folder_count || options_read->count))
+        return pf_fail(err, PF_INVALID, "--pairs goes with neither --photos nor --count");
+    if (options_read->pairs && options_read->out)
+        return PF_OK;
+    if (!options_read->folder_count || !options_read->out || !options_read->count)
+        return pf_fail(err, PF_INVALID, "--photos, --out and --count are needed");
+    if (options_read->recipe.idle + options_read->recipe.wrong > 1.0)
+        return pf_fail(err, PF_INVALID, "--idle and --wrong together are over 1");
+    double others = 0.0;
+    for (int i = 0; i < TASK_COUNT; i++)
+        others += i == TASK_REMOVE ? 0.0 : options_read->recipe.shares[i];
+    if (!options_read->stamps && !options_read->objects && others <= 0.0)
+        return pf_fail(err, PF_INVALID, "removing objects needs --stamps or --objects");
+    return PF_OK;
 }
 
 enum pf_status curate_options_read(
@@ -294,14 +322,5 @@ enum pf_status curate_options_read(
     }
     if (optind < argc)
         return pf_fail(err, PF_INVALID, "'%s' is no option", argv[optind]);
-    if (!ret_options->folder_count || !ret_options->out || !ret_options->count)
-        return pf_fail(err, PF_INVALID, "--photos, --out and --count are needed");
-    if (ret_options->recipe.idle + ret_options->recipe.wrong > 1.0)
-        return pf_fail(err, PF_INVALID, "--idle and --wrong together are over 1");
-    double others = 0.0;
-    for (int i = 0; i < TASK_COUNT; i++)
-        others += i == TASK_REMOVE ? 0.0 : ret_options->recipe.shares[i];
-    if (!ret_options->stamps && !ret_options->objects && others <= 0.0)
-        return pf_fail(err, PF_INVALID, "removing objects needs --stamps or --objects");
-    return PF_OK;
+    return check(ret_options, err);
 }

@@ -12,7 +12,7 @@ enum { CURATE_FOLDERS_MAX = 256 };
 struct curate_options {
     const char *folders[CURATE_FOLDERS_MAX];
     size_t folder_count;
-    const char *list, *stamps, *objects, *out, *cache, *sheet;
+    const char *pairs, *list, *stamps, *objects, *out, *cache, *sheet;
     size_t count, per_shard;
     int jobs, reports;
     enum album_split split;

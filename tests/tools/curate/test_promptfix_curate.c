@@ -188,6 +188,66 @@ static void test_held_out_words(void **state)
     shards_close(b);
 }
 
+static int run_plain(char *const *argv)
+{
+    struct process process;
+    process_start(&process, argv);
+    int code = process_wait(&process);
+    process_finish(&process);
+    return code;
+}
+
+static void save(const char *name, const char *text)
+{
+    char path[200];
+    snprintf(path, sizeof path, "%s/pairs/%s", folder, name);
+    assert_ok(file_write(path, text, strlen(text), 0600, 0, &err), &err);
+}
+
+/* Somebody else's pairs: json, plain text, one instruction for the rest; then a target too small.
+ */
+static void test_import(void **state)
+{
+    (void)state;
+    char command[300], pairs[100], out[100];
+    struct shards *shards;
+    static const char *const expected[] = {"fix it", "clear the fog", "for all"};
+    snprintf(pairs, sizeof pairs, "%s/pairs", folder);
+    snprintf(out, sizeof out, "%s/imported", folder);
+    snprintf(command, sizeof command,
+        "mkdir '%s' && cd '%s' && mkdir input target mask instruction", pairs, pairs);
+    assert_int_equal(system(command), 0);
+    for (int i = 0; i < 3; i++) {
+        char name[40];
+        snprintf(name, sizeof name, "input/p%d.ppm", i);
+        save(name, "P6 2 1 255\nabcdef");
+        snprintf(name, sizeof name, "target/p%d.ppm", i);
+        save(name, "P6 2 1 255\nghijkl");
+    }
+    save("mask/p1.ppm", "P5 2 1 255\n\377\001");
+    save("instruction/p0.json",
+        "{\"instruction\":\"fix it\",\"auxiliary\":\"snow\",\"task\":\"desnow\"}");
+    save("instruction/p1.txt", "clear the fog\n");
+    save("instruction.txt", "for all\n");
+    char *argv[] = {getenv("CURATE"), "--pairs", pairs, "--out", out, "--format", "ppm", NULL};
+    assert_int_equal(run_plain(argv), 0);
+    assert_ok(shards_open(&shards, out, &err), &err);
+    assert_int_equal(shards_count(shards), 3);
+    for (size_t i = 0; i < 3; i++) {
+        struct sample sample = {0};
+        assert_ok(shards_read(shards, i, &sample, &err), &err);
+        assert_string_equal(sample.instruction, expected[i]);
+        assert_string_equal(sample.task, i == 0 ? "desnow" : "");
+        assert_string_equal(sample.auxiliary, i == 0 ? "snow" : "");
+        assert_int_equal(sample.mask != NULL, i == 1);
+        assert_int_equal((int)(sample.target.rgb[0] * 255.0f + 0.5f), 'g');
+        sample_finish(&sample);
+    }
+    shards_close(shards);
+    save("target/p2.ppm", "P6 1 1 255\nghi");
+    assert_int_equal(run_plain(argv), 1);
+}
+
 static void test_wrong_usage(void **state)
 {
     (void)state;
@@ -198,6 +258,7 @@ static void test_wrong_usage(void **state)
     assert_int_equal(run((const char *const[]){"--out", "x", "--combine", "1.5", NULL}), 2);
     assert_int_equal(run((const char *const[]){"--out", "x", "--nonsense", NULL}), 2);
     assert_int_equal(run((const char *const[]){"--out", "x", "more", NULL}), 2);
+    assert_int_equal(run((const char *const[]){"--out", "x", "--pairs", "y", NULL}), 2);
 }
 
 static void test_folder_missing(void **state)
@@ -214,6 +275,7 @@ int main(void)
         cmocka_unit_test(test_jobs_change_nothing),
         cmocka_unit_test(test_pairs_hold_what_they_say),
         cmocka_unit_test(test_held_out_words),
+        cmocka_unit_test(test_import),
         cmocka_unit_test(test_wrong_usage),
         cmocka_unit_test(test_folder_missing),
     };
