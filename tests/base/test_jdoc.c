@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests/test.h"
 
 #include "base/buffer.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/jdoc.h"
 
 /* Copies into an exact allocation, so that sanitizers see a read one byte too far. */
@@ -294,7 +294,7 @@ static void test_large_objects_are_fast(void **state)
 {
     (void)state;
     enum { KEYS = 200000 };
-    int64_t deadline_ms = clock_monotonic_ms() + 20000;
+    clock_t end = clock() + 20 * CLOCKS_PER_SEC; /* of this process, however busy the machine is */
     static const unsigned steps[] = {1, KEYS - 1, 77777};
     for (size_t s = 0; s < COUNT_OF(steps); s++) {
         AUTO_BUFFER struct buffer text = BUFFER_INIT;
@@ -312,7 +312,7 @@ static void test_large_objects_are_fast(void **state)
         }
         jdoc_destroy(doc);
     }
-    assert_true(clock_monotonic_ms() < deadline_ms);
+    assert_true(clock() < end);
 }
 
 /* What is written reads back as the same, to the last bit of a number. */
