@@ -199,10 +199,10 @@ enum pf_status degrade_dewatermark(
     struct mark mark = {0};
     struct layout layout;
     PF_TRY(draw_mark(scene, is_tiled, rng, &mark, note, err));
-    AUTO_FREE float *plane = mark.plane;
     draw_layout(scene, &mark, is_tiled, rng, &layout);
-    PF_TRY(lay(scene, &mark, &layout, err));
+    enum pf_status status = lay(scene, &mark, &layout, err);
+    free(mark.plane);
     buffer_put_format(note, "\"tiled\":%d,\"outlined\":%d,\"angle\":%.2f,\"opacity\":%.2f",
         is_tiled, layout.is_outlined, layout.angle, (double)layout.opacity);
-    return PF_OK;
+    return status;
 }

@@ -40,7 +40,7 @@ static int setup(void **state)
     snprintf(path, sizeof path, "%s/car.ppm", objects);
     scenery_save(path, 100, 100, 9);
     snprintf(path, sizeof path, "%s/car.json", objects);
-    return file_write(path, label, strlen(label), 0600, 0, &err);
+    return file_write(path, label, strlen(label), 0600, 0, &err) != PF_OK;
 }
 
 static int teardown(void **state)
