@@ -17,7 +17,7 @@
 #include "tools/curate/photo.h"
 #include "tools/curate/workers.h"
 
-enum { LIST_MAX = 1 << 20, RULES_MAX = 1000, GREY_PERMILLE = 25 };
+enum { LIST_MAX = 1 << 20, RULES_MAX = 1000 };
 
 struct rule {
     int is_excluded;
@@ -226,7 +226,6 @@ static enum pf_status add_photo(const struct filing *filing, const struct rules 
     photo->source = strdup(slash ? slash + 1 : path);
     photo->cached = strdup(filing->cached[index]);
     photo->weight = rule ? rule->weight : 1.0;
-    photo->is_grey = traits.chroma < GREY_PERMILLE / 1000.0;
     words_of_name(path, photo->tags);
     if (rule && rule->tags[0])
         snprintf(photo->tags, sizeof photo->tags, "%s", rule->tags);

@@ -19,7 +19,6 @@ struct recipe_photo {
     char *source; /* what a sample's json says */
     char tags[RECIPE_TAGS_MAX];
     double weight;
-    int is_grey; /* no good for learning colours */
 };
 
 struct recipe {

@@ -24,7 +24,7 @@ enum {
 
 struct sample {
     char *key;           /* "000017" */
-    char *task;          /* "dehaze", … as tasks.h names them; "" when unknown */
+    char *task;          /* "dehaze", … as tasks.h names them; "combined"; "" when unknown */
     char *instruction;   /* "" in blind mode */
     char *auxiliary;     /* "" for none */
     char *source;        /* name of the photo it was made from, or "" */
