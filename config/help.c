@@ -143,6 +143,13 @@ static void put_range(struct buffer *out, const struct option_spec *option)
     }
 }
 
+/* A default that is a sentence brings its own full stop. */
+static void put_default(struct buffer *out, const char *text)
+{
+    int has_stop = text[strlen(text) - 1] == '.';
+    buffer_put_format(out, " Default: %s%s", text, has_stop ? "" : ".");
+}
+
 void help_put_option_doc(struct buffer *out, const struct option_spec *option)
 {
     buffer_put_text(out, option->doc);
@@ -155,7 +162,7 @@ void help_put_option_doc(struct buffer *out, const struct option_spec *option)
         buffer_put_format(
             out, " Default: %s.", option->default_text ? option->default_text : "false");
     else if (option->default_text && option->default_text[0])
-        buffer_put_format(out, " Default: %s.", option->default_text);
+        put_default(out, option->default_text);
 }
 
 static void put_option(struct buffer *out, const struct option_spec *option)

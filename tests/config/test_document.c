@@ -25,6 +25,10 @@ static void test_table_is_sound(void **state)
         assert_non_null(option->group);
         assert_true(option->doc[strlen(option->doc) - 1] == '.');
         assert_null(strchr(option->doc, '|'));
+        AUTO_BUFFER struct buffer doc = BUFFER_INIT;
+        help_put_option_doc(&doc, option);
+        assert_true(doc.size > 1 && doc.data[doc.size - 1] == '.');
+        assert_true(doc.data[doc.size - 2] != '.'); /* a default may end in one itself */
         assert_true(option->programs != 0);
         for (size_t k = 0; k < i && option->short_name; k++)
             assert_true(config_options[k].short_name != option->short_name);
