@@ -5,7 +5,7 @@ import { byId, make, icon, memory } from './dom.js';
 
 /** Names for people, and the order. Parameters the page doesn't know come last, under their own names. */
 const GROUPS = [
-  ['Quality', ['steps', 'resolution', 'previews']],
+  ['Quality', ['steps', 'resolution', 'previews', 'previews_decoded']],
   ['Strength', ['text_scale', 'image_scale']],
   ['Detail', ['guidance', 'guidance_region', 'guidance_rate', 'guidance_updates']],
   ['Sampling', ['sampler', 'seed']],
@@ -15,6 +15,7 @@ const LABELS = {
   steps: 'Steps',
   resolution: 'Working size',
   previews: 'Live previews',
+  previews_decoded: 'Previews decoded',
   text_scale: 'Follow the instruction',
   image_scale: 'Stay close to the photo',
   guidance: 'Detail guidance',
