@@ -61,21 +61,25 @@ static void log_notice(void *context, const struct workers_notice *notice)
         [WORKERS_NOTICE_RECYCLED] = {LOG_LEVEL_INFO, "worker recycled"},
         [WORKERS_NOTICE_ERROR] = {LOG_LEVEL_ERROR, "worker"},
     };
-    (void)context;
+    char trace_id[TRACE_ID_SIZE] = "";
+    if (notice->job)
+        jobs_get_trace_id(context, notice->job, trace_id);
     log_line(kinds[notice->kind].level, kinds[notice->kind].message,
         LOG_NUMBER("worker", (int64_t)notice->worker), LOG_NUMBER("pid", notice->pid),
         LOG_TEXT("device", notice->device ? notice->device : ""),
-        LOG_TEXT("job", notice->job ? notice->job : ""),
+        LOG_TEXT("job", notice->job ? notice->job : ""), LOG_TEXT("trace_id", trace_id),
         LOG_TEXT("reason", notice->message ? notice->message : ""));
 }
 
 static void log_webhook(void *context, const struct webhooks_notice *notice)
 {
-    (void)context;
+    char trace_id[TRACE_ID_SIZE];
+    jobs_get_trace_id(context, notice->job, trace_id);
     int is_over = notice->kind == WEBHOOKS_NOTICE_FAILED;
     log_line(is_over ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
         is_over ? "webhook given up" : "webhook: again", LOG_TEXT("job", notice->job),
-        LOG_TEXT("reason", notice->reason), LOG_NUMBER("attempt", notice->attempt));
+        LOG_TEXT("trace_id", trace_id), LOG_TEXT("reason", notice->reason),
+        LOG_NUMBER("attempt", notice->attempt));
 }
 
 static enum pf_status start(struct service *service, struct pf_error *err)
@@ -85,10 +89,13 @@ static enum pf_status start(struct service *service, struct pf_error *err)
     struct api_options api_options;
     service_fill_jobs_options(config, &jobs_options);
     PF_TRY(jobs_create(&service->jobs, &jobs_options, err));
-    PF_TRY(worker_setup_start(config, service->jobs, log_notice, NULL, &service->workers, err));
-    PF_TRY(vlm_setup_start(config, service->jobs, service_log_vlm, NULL, &service->vlm, err));
+    PF_TRY(worker_setup_start(
+        config, service->jobs, log_notice, service->jobs, &service->workers, err));
+    PF_TRY(
+        vlm_setup_start(config, service->jobs, service_log_vlm, service->jobs, &service->vlm, err));
     PF_TRY(vlm_setup_digest(config, service->vlm_digest, err));
-    PF_TRY(webhooks_setup_start(config, service->jobs, log_webhook, NULL, &service->webhooks, err));
+    PF_TRY(webhooks_setup_start(
+        config, service->jobs, log_webhook, service->jobs, &service->webhooks, err));
     service_fill_api_options(service, config, &api_options);
     PF_TRY(api_init(&service->api, service->jobs, service->workers, &api_options, err));
     service->has_api = 1;

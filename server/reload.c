@@ -46,10 +46,11 @@ void service_log_vlm(void *context, const struct vlm_notice *notice)
         [VLM_NOTICE_FAILED] = {LOG_LEVEL_WARNING, "vision-language model: no answer"},
         [VLM_NOTICE_ERROR] = {LOG_LEVEL_ERROR, "auxiliary prompt can't be stored"},
     };
-    (void)context;
+    char trace_id[TRACE_ID_SIZE];
+    jobs_get_trace_id(context, notice->job, trace_id);
     log_line(kinds[notice->kind].level, kinds[notice->kind].message, LOG_TEXT("job", notice->job),
-        LOG_TEXT("question", notice->question), LOG_TEXT("reason", notice->message),
-        LOG_TEXT("answer", notice->detail));
+        LOG_TEXT("trace_id", trace_id), LOG_TEXT("question", notice->question),
+        LOG_TEXT("reason", notice->message), LOG_TEXT("answer", notice->detail));
 }
 
 /* ---- the parts ---- */
@@ -101,8 +102,8 @@ static void replace_vlm(struct service *service)
     service->vlm = NULL;
     publish_api_options(service, service->config.vlm_url[0] != 0);
     vlm_destroy(old);
-    if (vlm_setup_start(
-            &service->config, service->jobs, service_log_vlm, NULL, &service->vlm, &err) != PF_OK)
+    if (vlm_setup_start(&service->config, service->jobs, service_log_vlm, service->jobs,
+            &service->vlm, &err) != PF_OK)
         complain("there is no vision-language model now", &err);
     if (!service->vlm)
         service->vlm_digest[0] = 0; /* the next SIGHUP tries again */
@@ -129,8 +130,8 @@ void service_end_questions(struct service *service)
     struct config without = service->config; /* borrows */
     struct vlm *none;
     without.vlm_url = empty;
-    if (!service->vlm &&
-        vlm_setup_start(&without, service->jobs, service_log_vlm, NULL, &none, &err) != PF_OK)
+    if (!service->vlm && vlm_setup_start(&without, service->jobs, service_log_vlm, service->jobs,
+                             &none, &err) != PF_OK)
         complain("jobs that wait for an auxiliary prompt can't be ended", &err);
 }
 

@@ -28,7 +28,7 @@ void service_fill_jobs_options(const struct config *config, struct jobs_options 
 void service_fill_api_options(
     const struct service *service, const struct config *config, struct api_options *ret_options);
 
-/* The notices of the vision-language model, into the log. */
+/* The notices of the vision-language model, into the log; context: the jobs. */
 void service_log_vlm(void *context, const struct vlm_notice *notice);
 
 /* SIGHUP: reads file and keys again, changes what can be changed and logs what did and what waits

@@ -191,8 +191,10 @@ static void submit_batch(
     struct pf_error err = PF_ERROR_INIT;
     struct batch batch;
     int is_replayed = 0;
-    for (size_t i = 0; i < form->count; i++)
+    for (size_t i = 0; i < form->count; i++) {
         form->specs[i].owner = http_owner(request);
+        form->specs[i].trace = http_trace(request);
+    }
     form->specs[0].idempotency_key = key;
     if (jobs_submit_batch(api->jobs, form->specs, form->count, &batch, &is_replayed, &err) !=
         PF_OK) {

@@ -93,12 +93,16 @@ static int fail_job(struct edit_failure *failure, const struct job *job)
     return fail(failure, kind, job->error.field, "%s", message);
 }
 
-static int fail_error(struct edit_failure *failure, const char *job, const struct pf_error *error)
+static int fail_error(struct edit_failure *failure, const struct edit_wait *wait, int64_t i,
+    const struct pf_error *error)
 {
     enum problem_kind kind = problem_of_status(error->status);
-    if (kind == PROBLEM_INTERNAL)
-        log_line(LOG_LEVEL_ERROR, error->message, LOG_TEXT("job", job),
-            LOG_TEXT("code", pf_status_name(error->status)));
+    if (kind == PROBLEM_INTERNAL) {
+        char trace_id[TRACE_ID_SIZE];
+        jobs_get_trace_id(wait->jobs.api->jobs, wait->jobs.ids[i], trace_id);
+        log_line(LOG_LEVEL_ERROR, error->message, LOG_TEXT("job", wait->jobs.ids[i]),
+            LOG_TEXT("trace_id", trace_id), LOG_TEXT("code", pf_status_name(error->status)));
+    }
     return fail(failure, kind, "", "%s", error->message);
 }
 
@@ -127,13 +131,13 @@ static int put_job(
     AUTO_JOB struct job *job = NULL;
     const char *id = wait->jobs.ids[i];
     if (jobs_get(wait->jobs.api->jobs, wait->jobs.owner, id, &job, &err) != PF_OK)
-        return fail_error(failure, id, &err);
+        return fail_error(failure, wait, i, &err);
     if (job->status != JOB_SUCCEEDED || job_is_expired(job))
         return fail_job(failure, job);
     if (i > 0)
         buffer_put_text(out, ",");
     if (put_image(out, wait, job, &err) != PF_OK)
-        return fail_error(failure, id, &err);
+        return fail_error(failure, wait, i, &err);
     if (i == wait->jobs.count - 1)
         buffer_put_format(out, "],\"output_format\":\"%s\",\"size\":\"%lldx%lld\"",
             job->result.format, (long long)job->result.width, (long long)job->result.height);
@@ -152,7 +156,7 @@ static int put_answer(struct edit_wait *wait, struct buffer *out, struct edit_fa
     buffer_put_text(out, ",\"usage\":{\"input_tokens\":0,\"input_tokens_details\":{"
                          "\"image_tokens\":0,\"text_tokens\":0},\"output_tokens\":0,"
                          "\"total_tokens\":0}}");
-    return buffer_status(out, &err) == PF_OK ? 1 : fail_error(failure, wait->jobs.ids[0], &err);
+    return buffer_status(out, &err) == PF_OK ? 1 : fail_error(failure, wait, 0, &err);
 }
 
 /* ---- with its own status, or late ---- */

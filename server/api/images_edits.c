@@ -84,6 +84,7 @@ static void submit_edit(
         http_fail(request, PROBLEM_UNAVAILABLE, NULL, "out of memory");
         return;
     }
+    form->submission.spec.trace = http_trace(request);
     if (submit_all(form, key, &jobs, &err) != PF_OK) {
         edit_jobs_finish(&jobs, 0);
         submit_fail(request, api, &err);

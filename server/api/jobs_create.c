@@ -148,6 +148,7 @@ static void create_job(struct http_request *request, struct api *api, int64_t gi
     }
     submission.spec.owner = http_owner(request);
     submission.spec.idempotency_key = key;
+    submission.spec.trace = http_trace(request);
     enum pf_status status = jobs_submit(api->jobs, &submission.spec, &job, &is_replayed, &err);
     submission_finish(&submission);
     if (status != PF_OK) {

@@ -117,9 +117,13 @@ static void run_cancel(struct executor_task *task)
     struct cancel_task *self = (struct cancel_task *)task;
     struct pf_error err = PF_ERROR_INIT;
     if (jobs_cancel(self->api->jobs, self->owner, self->job, NULL, &err) != PF_OK &&
-        err.status != PF_NOT_FOUND)
+        err.status != PF_NOT_FOUND) {
+        char trace_id[TRACE_ID_SIZE];
+        jobs_get_trace_id(self->api->jobs, self->job, trace_id);
         log_line(LOG_LEVEL_WARNING, "a job nobody waits for can't be cancelled",
-            LOG_TEXT("job", self->job), LOG_TEXT("reason", err.message));
+            LOG_TEXT("job", self->job), LOG_TEXT("trace_id", trace_id),
+            LOG_TEXT("reason", err.message));
+    }
     free(self);
 }
 

@@ -66,18 +66,6 @@ static void take_request_id(struct http_request *request)
     memcpy(request->id, id, size + 1);
 }
 
-/* W3C trace context: "00-<32 hex>-<16 hex>-<2 hex>"; its trace id goes into the log. */
-static void take_trace_id(struct http_request *request)
-{
-    static const char hex[] = "0123456789abcdef";
-    const char *parent = http_header(request, "traceparent");
-    if (!parent || strlen(parent) != 55 || strncmp(parent, "00-", 3) != 0 ||
-        strspn(parent + 3, hex) != 32 || parent[35] != '-' || strspn(parent + 36, hex) != 16 ||
-        parent[52] != '-' || strspn(parent + 53, hex) != 2)
-        return;
-    memcpy(request->trace_id, parent + 3, 32);
-}
-
 static size_t body_limit(const struct http_request *request)
 {
     return atomic_load(&request->server->tuned.max_body_bytes);
@@ -187,7 +175,7 @@ int request_begin(struct http_request *request, const char *method, const char *
     size_t size = 0;
     size_t method_size = strlen(method);
     take_request_id(request);
-    take_trace_id(request);
+    (void)trace_read(http_header(request, "traceparent"), request->trace); /* or goes without */
     if (method_size >= sizeof request->method)
         method_size = sizeof request->method - 1; /* no route has so long a one */
     memcpy(request->method, method, method_size);

@@ -151,6 +151,11 @@ const char *http_owner(const struct http_request *request)
     return request->owner;
 }
 
+const char *http_trace(const struct http_request *request)
+{
+    return request->trace;
+}
+
 void http_log_value(struct http_request *request, const char *key, const char *value)
 {
     request->log_key = key;

@@ -61,6 +61,9 @@ void http_log_value(struct http_request *request, const char *key, const char *v
 /* Who asks, set by the server's authorize callback; "" when keys are not in use. */
 const char *http_owner(const struct http_request *request);
 
+/* Of the traceparent header; see base/trace.h. "" without a good one. */
+const char *http_trace(const struct http_request *request);
+
 /* ---- answers ---- */
 
 /* Adds a header to the answer to come, whatever it will be. Name and value are copied; a value with

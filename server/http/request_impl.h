@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/trace.h"
 #include "server/http/executor.h"
 #include "server/http/late_body.h"
 #include "server/http/peers.h"
@@ -16,12 +17,7 @@
 #include "server/http/server.h"
 #include "server/http/suspend.h"
 
-enum {
-    HTTP_OWNER_SIZE = 64,
-    HTTP_TRACE_ID_SIZE = 33,
-    HTTP_METHOD_SIZE = 16,
-    HTTP_ADDRESS_SIZE = 300
-};
+enum { HTTP_OWNER_SIZE = 64, HTTP_METHOD_SIZE = 16, HTTP_ADDRESS_SIZE = 300 };
 
 /* A request's life. HTTP thread: all but HANDLING, in which `handled` tells when the handler's
  * thread is done with it. */
@@ -48,8 +44,8 @@ struct http_request {
     char id[HTTP_REQUEST_ID_MAX + 1];
     char method[HTTP_METHOD_SIZE];
     char owner[HTTP_OWNER_SIZE];
-    char trace_id[HTTP_TRACE_ID_SIZE]; /* of a traceparent header; "" without */
-    const char *log_key;               /* NULL: none */
+    char trace[TRACE_SIZE]; /* of a traceparent header; "" without a good one */
+    const char *log_key;    /* NULL: none */
     char log_value[HTTP_LOG_VALUE_MAX + 1];
     char *target; /* owned: path, NUL, query */
     const char *query_text;

@@ -118,6 +118,8 @@ static enum MHD_Result on_access(void *context, struct MHD_Connection *connectio
 static void log_request(const struct http_request *request, const struct http_summary *summary,
     enum MHD_RequestTerminationCode code)
 {
+    char trace_id[TRACE_ID_SIZE];
+    trace_get_id(request->trace, trace_id);
     int is_quiet = summary->route && (summary->route->attributes & ROUTE_QUIET);
     log_line(is_quiet ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "request",
         LOG_TEXT("request_id", request->id), LOG_TEXT("method", request->method),
@@ -125,7 +127,7 @@ static void log_request(const struct http_request *request, const struct http_su
         LOG_NUMBER("duration_us", summary->duration_us),
         LOG_NUMBER("received", summary->body_bytes),
         LOG_TEXT("client", peer_get_address(request->peer)), LOG_TEXT("owner", request->owner),
-        LOG_TEXT("trace_id", request->trace_id),
+        LOG_TEXT("trace_id", trace_id),
         LOG_TEXT(request->log_key ? request->log_key : "", request->log_value),
         LOG_TEXT("end", code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : "aborted"));
 }

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/id.h"
 #include "base/params.h"
+#include "base/trace.h"
 
 enum job_status { JOB_QUEUED, JOB_RUNNING, JOB_SUCCEEDED, JOB_FAILED, JOB_CANCELLED };
 enum job_priority { JOB_INTERACTIVE, JOB_BATCH };
@@ -50,8 +51,9 @@ struct job {
     char *auxiliary_log;    /* JSON text: what was asked and answered; NULL: nothing asked */
     char *model;            /* name the job was accepted for */
     struct params params;
-    char *metadata;    /* JSON object text, returned as is; NULL: none */
-    char *webhook_url; /* NULL: none */
+    char *metadata;         /* JSON object text, returned as is; NULL: none */
+    char *webhook_url;      /* NULL: none */
+    char trace[TRACE_SIZE]; /* of the request it came by; see trace.h; "" none */
 
     char *idempotency_key; /* NULL: none; unique for an owner while it is kept */
     char fingerprint[JOB_FINGERPRINT_SIZE];

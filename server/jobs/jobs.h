@@ -72,6 +72,7 @@ struct jobs_spec {
     struct params params;
     const char *metadata;        /* JSON object text, or NULL */
     const char *webhook_url;     /* or NULL */
+    const char *trace;           /* see trace.h; NULL or "": none */
     const char *idempotency_key; /* or NULL */
     struct jobs_image image;     /* required */
     struct jobs_image mask;
@@ -88,6 +89,9 @@ PF_MUST_CHECK enum pf_status jobs_submit(struct jobs *jobs, const struct jobs_sp
  */
 PF_MUST_CHECK enum pf_status jobs_get(struct jobs *jobs, const char *owner, const char *id,
     struct job **ret_job, struct pf_error *err);
+
+/* The trace id of a job, for the log: "" when it has none or is not known. */
+void jobs_get_trace_id(struct jobs *jobs, const char *id, char ret_trace_id[TRACE_ID_SIZE]);
 
 /* Fills queue_position and eta_ms of a job's view. */
 void jobs_get_view(struct jobs *jobs, const struct job *job, struct job_view *ret_view);

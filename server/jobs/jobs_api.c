@@ -36,6 +36,14 @@ enum pf_status jobs_get(struct jobs *jobs, const char *owner, const char *id, st
     return PF_OK;
 }
 
+void jobs_get_trace_id(struct jobs *jobs, const char *id, char ret_trace_id[TRACE_ID_SIZE])
+{
+    AUTO_JOB struct job *job = NULL;
+    ret_trace_id[0] = '\0';
+    if (jobs_get(jobs, NULL, id, &job, NULL) == PF_OK)
+        trace_get_id(job->trace, ret_trace_id);
+}
+
 void jobs_get_view(struct jobs *jobs, const struct job *job, struct job_view *ret_view)
 {
     pthread_mutex_lock(&jobs->state_lock);

@@ -158,6 +158,8 @@ static enum pf_status check_spec(const struct jobs_spec *spec, struct pf_error *
         return pf_fail(err, PF_INVALID, "a key's id has at most %d bytes", JOB_OWNER_SIZE - 1);
     if (!spec->instruction)
         return pf_fail(err, PF_INVALID, "instruction is missing");
+    if (spec->trace && strlen(spec->trace) >= TRACE_SIZE)
+        return pf_fail(err, PF_INVALID, "a trace has at most %d bytes", TRACE_SIZE - 1);
     return PF_OK;
 }
 
@@ -180,6 +182,7 @@ static enum pf_status make_job(const struct submission *submission, const struct
         return pf_fail(err, PF_NOMEM, "no memory for a job");
     PF_TRY(id_create(job->id, err));
     strcpy(job->owner, submission->specs->owner);
+    strcpy(job->trace, spec->trace ? spec->trace : "");
     memcpy(job->batch, submission->batch, ID_SIZE);
     memcpy(job->fingerprint, submission->fingerprint, JOB_FINGERPRINT_SIZE);
     job->status = JOB_QUEUED;

@@ -177,6 +177,15 @@ static enum pf_status make_schema(sqlite3 *db, struct pf_error *err)
     return execute(db, sql.data, err);
 }
 
+/* Schema 1 had no trace. */
+static enum pf_status add_trace(sqlite3 *db, struct pf_error *err)
+{
+    return execute(db,
+        "BEGIN IMMEDIATE; ALTER TABLE jobs ADD COLUMN trace TEXT DEFAULT '';"
+        "PRAGMA user_version = 2; COMMIT",
+        err);
+}
+
 enum pf_status connection_check_schema(sqlite3 *db, struct pf_error *err)
 {
     char tables[24], application[24], version[24], check[PF_ERROR_MESSAGE_MAX - 64];
@@ -187,13 +196,14 @@ enum pf_status connection_check_schema(sqlite3 *db, struct pf_error *err)
     if (strtol(application, NULL, 10) != APPLICATION_ID)
         return pf_fail(err, PF_CORRUPT, "job store: this database belongs to another program");
     PF_TRY(read_pragma(db, "PRAGMA user_version", version, sizeof version, err));
-    if (strtol(version, NULL, 10) != STORE_ROW_SCHEMA)
+    int is_first = strcmp(version, "1") == 0;
+    if (!is_first && strtol(version, NULL, 10) != STORE_ROW_SCHEMA)
         return pf_fail(err, PF_UNSUPPORTED, "job store: schema %s, this server knows schema %d",
             version, STORE_ROW_SCHEMA);
     PF_TRY(read_pragma(db, "PRAGMA quick_check(1)", check, sizeof check, err));
     if (strcmp(check, "ok") != 0)
         return pf_fail(err, PF_CORRUPT, "job store: the database is damaged: %s", check);
-    return PF_OK;
+    return is_first ? add_trace(db, err) : PF_OK;
 }
 
 void connection_close(struct connection *connection)

@@ -57,6 +57,7 @@ static const struct column columns[] = {
     {"params_set", COLUMN_PARAMS_SET, offsetof(struct job, params.set), 0, ""},
     TEXT(metadata),
     TEXT(webhook_url),
+    INLINE(trace, "trace"),
     TEXT(idempotency_key),
     INLINE(fingerprint, "fingerprint"),
     INTEGER(attempts, "attempts"),

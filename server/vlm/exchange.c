@@ -57,10 +57,15 @@ static CURLcode set_options(
     CURL *easy, struct exchange *exchange, const struct endpoint *endpoint, void *context)
 {
     long timeout_ms = (long)endpoint->timeout_ms;
+    struct curl_slist *headers = endpoint->headers;
+    if (exchange->trace_line[0]) {
+        exchange->first_header = (struct curl_slist){exchange->trace_line, headers};
+        headers = &exchange->first_header;
+    }
     CURLcode codes[] = {
         curl_easy_setopt(easy, CURLOPT_URL, endpoint->url),
         curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https"),
-        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, endpoint->headers),
+        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers),
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)exchange->body.size),
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, exchange->body.data),
         curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms),
@@ -76,6 +81,18 @@ static CURLcode set_options(
         if (codes[i] != CURLE_OK)
             return codes[i];
     return CURLE_OK;
+}
+
+enum pf_status exchange_set_trace(
+    struct exchange *exchange, const char *trace, struct pf_error *err)
+{
+    char parent[TRACE_PARENT_SIZE];
+    exchange->trace_line[0] = '\0';
+    if (!*trace)
+        return PF_OK;
+    PF_TRY(trace_make_parent(trace, parent, err));
+    snprintf(exchange->trace_line, sizeof exchange->trace_line, "traceparent: %s", parent);
+    return PF_OK;
 }
 
 enum pf_status exchange_start(struct exchange *exchange, CURLM *multi,

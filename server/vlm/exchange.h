@@ -12,6 +12,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/trace.h"
 #include "server/vlm/chat.h"
 
 /* Where questions go; made once. */
@@ -30,12 +31,18 @@ struct exchange {
     CURL *easy; /* NULL: none under way */
     struct buffer body, response;
     int is_too_long; /* the response passed CHAT_RESPONSE_BYTES_MAX */
+    char trace_line[sizeof "traceparent: " + TRACE_PARENT_SIZE];
+    struct curl_slist first_header; /* the trace's, in front of the endpoint's */
 };
 
 #define EXCHANGE_INIT                                                                              \
     {                                                                                              \
-        NULL, BUFFER_INIT, BUFFER_INIT, 0                                                          \
+        .body = BUFFER_INIT, .response = BUFFER_INIT                                               \
     }
+
+/* Gives the request that is started next a traceparent, see base/trace.h; "": none. PF_IO. */
+PF_MUST_CHECK enum pf_status exchange_set_trace(
+    struct exchange *exchange, const char *trace, struct pf_error *err);
 
 /* Starts it: `body` is taken. `context` comes back as CURLINFO_PRIVATE. PF_NOMEM. */
 PF_MUST_CHECK enum pf_status exchange_start(struct exchange *exchange, CURLM *multi,

@@ -160,8 +160,11 @@ static void send_question(struct vlm *vlm, struct question *question, int64_t no
     if (question->attempts++ == 0)
         question->first_sent_ms = now_ms;
     question->sent_ms = now_ms;
-    if (exchange_start(&question->exchange, vlm->multi, &vlm->endpoint, &body, question, &err) !=
-        PF_OK) {
+    enum pf_status status = exchange_set_trace(&question->exchange, ask->job->trace, &err);
+    if (status == PF_OK)
+        status =
+            exchange_start(&question->exchange, vlm->multi, &vlm->endpoint, &body, question, &err);
+    if (status != PF_OK) {
         exchange_end(&question->exchange, vlm->multi);
         snprintf(question->reason, sizeof question->reason, "%.90s", err.message);
         fail_question(vlm, question, "");

@@ -11,6 +11,7 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/sha256.h"
+#include "base/trace.h"
 #include "server/webhooks/address.h"
 
 enum {
@@ -150,6 +151,19 @@ enum pf_status delivery_init(struct delivery *ret_delivery, const char *url, con
     }
     set_options(ret_delivery, url, body);
     return PF_OK;
+}
+
+enum pf_status delivery_add_trace(
+    struct delivery *delivery, const char *trace, struct pf_error *err)
+{
+    char parent[TRACE_PARENT_SIZE];
+    if (!*trace)
+        return PF_OK;
+    PF_TRY(trace_make_parent(trace, parent, err));
+    /* Behind the others: libcurl has the list's head already. */
+    return add_header(delivery, "traceparent: %s", parent)
+               ? PF_OK
+               : pf_fail(err, PF_NOMEM, "webhook: out of memory");
 }
 
 void delivery_finish(struct delivery *delivery)

@@ -49,6 +49,10 @@ struct delivery {
 PF_MUST_CHECK enum pf_status delivery_init(struct delivery *ret_delivery, const char *url,
     const char *id, const struct webhook_secret *secret, const struct buffer *body,
     int allow_private, struct pf_error *err);
+/* Adds the header traceparent of a call for `trace`, see base/trace.h; "": none. Before the call
+ * begins. PF_NOMEM, PF_IO. */
+PF_MUST_CHECK enum pf_status delivery_add_trace(
+    struct delivery *delivery, const char *trace, struct pf_error *err);
 void delivery_finish(struct delivery *delivery);
 
 /* After it is done: 1 when it was taken (2xx). Else *ret_is_final tells that another try is useless

@@ -37,6 +37,7 @@ struct hook {
     char job[ID_SIZE];
     char id[ID_SIZE + 8]; /* "msg_<job>" */
     char *url;
+    char trace[TRACE_SIZE];
     struct events_reader *reader;
     atomic_int woken;
     int has_ended; /* the job has */
@@ -148,6 +149,7 @@ static void job_ended(struct hook *hook)
     hook->url = strdup(job->webhook_url);
     if (!hook->url || make_body(hook, job, NULL) != PF_OK)
         hook->is_over = 1;
+    memcpy(hook->trace, job->trace, sizeof hook->trace);
     hook->has_ended = 1;
     hook->due_ms = clock_monotonic_ms();
     events_unsubscribe(hook->reader);
@@ -217,6 +219,11 @@ static void start_call(struct hook *hook)
     hook->attempts++;
     if (delivery_init(&hook->delivery, hook->url, hook->id, &webhooks->secret, &hook->body,
             webhooks->options.allow_private, &err) != PF_OK) {
+        call_failed(hook, 0, err.message);
+        return;
+    }
+    if (delivery_add_trace(&hook->delivery, hook->trace, &err) != PF_OK) {
+        delivery_finish(&hook->delivery);
         call_failed(hook, 0, err.message);
         return;
     }

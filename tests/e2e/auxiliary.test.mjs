@@ -70,6 +70,25 @@ test('both questions, side by side; the prompt and the log are in the job', asyn
   assert.deepEqual(vlm.requests.map((item) => item.kind).sort(), ['defect', 'semantic']);
 });
 
+test('the trace of the request goes on to the model, and into the log', async (t) => {
+  const { vlm, service } = await pair(t, (question, n) => (n === 1 ? { status: 503, headers: { 'retry-after': '1' } } : 'Haze.'));
+  const trace = '0af7651916cd43dd8448eb211c80319c';
+  const job = await service.submit(auto, { image: picture(), headers: { traceparent: `00-${trace}-b7ad6b7169203331-01` } });
+  assert.equal((await service.until(job.id)).status, 'succeeded');
+  const sent = vlm.requests.map((item) => item.traceparent);
+  assert.equal(sent.length, 4);
+  for (const text of sent) assert.match(text, new RegExp(`^00-${trace}-[0-9a-f]{16}-01$`));
+  assert.equal(new Set(sent).size, 4);
+  const line = service.log.split('\n').find((text) => text.includes('vision-language model: again') && text.includes(job.id));
+  assert.ok(line.includes(trace));
+  vlm.requests.length = 0;
+  for (const headers of [{}, { traceparent: `00-${trace}-b7ad6b7169203331` }]) {
+    const other = await service.submit(auto, { image: picture(), headers });
+    assert.equal((await service.until(other.id)).status, 'succeeded');
+  }
+  assert.ok(vlm.requests.length >= 4 && vlm.requests.every((item) => item.traceparent === undefined));
+});
+
 // docs/sample.jpg (512x384) with an EXIF block that turns it and says where it was taken.
 function turned() {
   const tiff = Buffer.from('4d4d002a00000008' + '0001' + '0112' + '0003' + '00000001' + '00060000' + '00000000', 'hex');

@@ -84,7 +84,7 @@ export class Vlm {
     const vlm = new Vlm();
     vlm.script = script;
     vlm.key = KEY;
-    vlm.requests = []; // { kind, question, bytes, picture, at, closed }
+    vlm.requests = []; // { kind, question, bytes, picture, at, closed, traceparent }
     vlm.refused = [];
     vlm.open = vlm.most = 0;
     vlm.server = http.createServer((request, response) => vlm.#take(request, response));
@@ -110,7 +110,7 @@ export class Vlm {
       this.#send(response, error.status ?? 500, {}, { error: { message: error.message, type: 'invalid_request_error', code: error.status } });
       return;
     }
-    item = { kind: kind(asked.text), question: asked.text, at: Date.now(), closed: false, ...asked };
+    item = { kind: kind(asked.text), question: asked.text, at: Date.now(), closed: false, traceparent: request.headers.traceparent, ...asked };
     this.requests.push(item);
     const count = this.requests.filter((other) => other.kind === item.kind).length;
     let act = this.script(asked.text, count, item);

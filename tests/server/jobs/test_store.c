@@ -2,6 +2,7 @@
 /* One suite for every kind of store: each test runs on a database file and on one in memory. */
 #include <fcntl.h>
 #include <pthread.h>
+#include <sqlite3.h>
 
 #include "base/cleanup.h"
 #include "server/jobs/store.h"
@@ -68,6 +69,8 @@ static void insert(struct fixture *f, const struct job *job)
     assert_ok(f->store->ops->insert(f->store, job, &f->err), &f->err);
 }
 
+#define TRACE "0af7651916cd43dd8448eb211c80319c-01"
+
 static void fill_every_member(struct job *job)
 {
     assert_int_equal(id_create(job->batch, NULL), PF_OK);
@@ -79,6 +82,7 @@ static void fill_every_member(struct job *job)
     job->model = strdup("m");
     job->metadata = strdup("{\"a\":[1,2]}");
     job->webhook_url = strdup("https://example.org/x");
+    strcpy(job->trace, TRACE);
     job->idempotency_key = strdup("key");
     memset(job->fingerprint, 'f', JOB_FINGERPRINT_SIZE - 1);
     job->attempts = 2;
@@ -412,6 +416,37 @@ static void test_damaged(void **state)
     assert_null(f->store);
 }
 
+/* A database of the first schema is brought up to date, with the jobs in it. */
+static void test_first_schema(void **state)
+{
+    struct fixture *f = *state;
+    AUTO_JOB struct job *old = make_job(1, "alice");
+    AUTO_JOB struct job *new = make_job(2, "alice");
+    strcpy(new->trace, TRACE);
+    insert(f, old);
+    store_close(f->store);
+    f->store = NULL;
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "ALTER TABLE jobs DROP COLUMN trace; PRAGMA user_version = 1",
+                         NULL, NULL, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    open_store(f);
+    insert(f, new);
+    for (int i = 0; i < 2; i++) { /* as brought up, and as opened again */
+        AUTO_JOB struct job *found_old = NULL;
+        AUTO_JOB struct job *found_new = NULL;
+        assert_ok(f->store->ops->get(f->store, old->id, &found_old, &f->err), &f->err);
+        assert_string_equal(found_old->instruction, old->instruction);
+        assert_string_equal(found_old->trace, "");
+        assert_ok(f->store->ops->get(f->store, new->id, &found_new, &f->err), &f->err);
+        assert_string_equal(found_new->trace, TRACE);
+        store_close(f->store);
+        open_store(f);
+    }
+}
+
 static void test_foreign(void **state)
 {
     struct fixture *f = *state;
@@ -446,6 +481,7 @@ int main(void)
         ON_BOTH(test_many_threads),
         cmocka_unit_test_setup_teardown(test_reopens, set_up_file, tear_down),
         cmocka_unit_test_setup_teardown(test_damaged, set_up_file, tear_down),
+        cmocka_unit_test_setup_teardown(test_first_schema, set_up_file, tear_down),
         cmocka_unit_test_setup_teardown(test_foreign, set_up_file, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
