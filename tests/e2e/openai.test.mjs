@@ -34,6 +34,15 @@ test('n images with seeds that follow one another; own fields ride along', async
   assert.ok(data.every((job) => job.parameters.steps === 4 && job.metadata.user === 'somebody "else"'));
 });
 
+test('user: 512 bytes, and not one more', async () => {
+  const edit = async (user) => client.images.edit({ image: [await photo()], prompt: 'x', steps: 1, user });
+  const most = 'ä'.repeat(256);
+  await edit(most);
+  const { data } = await (await service.fetch('/v1/jobs?limit=1')).json();
+  assert.equal(data[0].metadata.user, most);
+  await assert.rejects(edit(most + 'a'), { status: 400, param: 'user' });
+});
+
 test('response_format url; output_format and output_compression; a mask', async () => {
   const answer = await client.images.edit({ image: await photo(), mask: await photo(), prompt: 'x',
     response_format: 'url', output_format: 'webp', output_compression: 55, background: 'auto', quality: 'auto' });

@@ -14,19 +14,22 @@ const secret = crypto.randomBytes(32);
 const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'promptfix-webhooks-')), 'secret');
 fs.writeFileSync(file, `whsec_${secret.toString('base64')}\n`);
 
-// status: what to answer, by path; calls: what came.
-const receiver = { calls: [], status: () => 200 };
+// status: what to answer, by path; calls: what came; held: answers wait for it; open, most: calls at once.
+const receiver = { calls: [], status: () => 200, held: null, open: 0, most: 0 };
 before(async () => {
   receiver.server = http.createServer((request, response) => {
     const parts = [];
     request.on('data', (bytes) => parts.push(bytes));
-    request.on('end', () => {
+    receiver.most = Math.max(receiver.most, ++receiver.open);
+    response.on('close', () => { receiver.open--; });
+    request.on('end', async () => {
       const body = Buffer.concat(parts);
       const id = request.headers['webhook-id'], time = request.headers['webhook-timestamp'];
       const expected = crypto.createHmac('sha256', secret).update(`${id}.${time}.${body}`).digest('base64');
       const status = receiver.status(request.url, receiver.calls.filter((call) => call.id === id).length);
       receiver.calls.push({ id, url: request.url, isSigned: request.headers['webhook-signature'] === `v1,${expected}`,
-        age: Date.now() / 1000 - Number(time), type: request.headers['content-type'], body: JSON.parse(body) });
+        age: Date.now() / 1000 - Number(time), type: request.headers['content-type'], traceparent: request.headers.traceparent, body: JSON.parse(body) });
+      await receiver.held;
       if (status === 302) response.setHeader('location', '/elsewhere');
       if (status !== 0) response.writeHead(status).end('thank you');
       else request.socket.destroy();
@@ -114,14 +117,77 @@ test('not forgotten by a server that is killed; not repeated once taken', async 
   }
 });
 
+test('the trace of the request, over a restart, with a parent id of each call', async () => {
+  const all = [...args, '--webhook-allow-private'];
+  const trace = '0af7651916cd43dd8448eb211c80319c', parent = 'b7ad6b7169203331';
+  const first = await Service.start({ args: all });
+  receiver.status = (url, before) => (url === '/trace' && before === 0 ? 500 : 200);
+  const submit = (traceparent) => first.submit({ instruction: 'step-ms=30', steps: 10, webhook_url: `${receiver.url}/trace` },
+    { headers: traceparent ? { traceparent } : {} });
+  const sampled = await submit(`00-${trace}-${parent}-01`);
+  const unsampled = await submit(`00-${trace}-${parent}-00`);
+  const none = await submit();
+  const malformed = [];
+  for (const text of [`00-${trace}-${parent}`, `00-${trace.toUpperCase()}-${parent}-01`, `ff-${trace}-${parent}-01`,
+    `00-${'0'.repeat(32)}-${parent}-01`, `00-${trace}-${'0'.repeat(16)}-01`]) malformed.push(await submit(text));
+  await first.stop({ keep: true, signal: 'SIGKILL' });
+  const second = await Service.start({ dir: first.dir, args: all });
+  try {
+    const parents = new Set([parent]);
+    for (const [job, flags] of [[sampled, '01'], [unsampled, '00']]) {
+      await called(job, 2);
+      for (const { traceparent } of callsOf(job)) {
+        assert.match(traceparent, new RegExp(`^00-${trace}-[0-9a-f]{16}-${flags}$`));
+        assert.ok(!parents.has(traceparent.slice(36, 52)));
+        parents.add(traceparent.slice(36, 52));
+      }
+    }
+    for (const job of [none, ...malformed]) {
+      await called(job, 2);
+      assert.ok(callsOf(job).every(({ traceparent }) => traceparent === undefined));
+    }
+    const lineOf = (job) => (first.log + second.log).split('\n').find((line) => line.includes('webhook: again') && line.includes(job.id));
+    await poll(() => lineOf(sampled) && lineOf(none));
+    assert.ok(lineOf(sampled).includes(trace));
+    assert.ok(!lineOf(none).includes('trace_id'));
+  } finally {
+    receiver.status = () => 200;
+    await second.stop();
+  }
+});
+
 test('batches', async () => {
   const service = await Service.start({ args: [...args, '--webhook-allow-private'] });
   try {
     const data = form({ steps: 1, webhook_url: `${receiver.url}/batch` });
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
     data.append('image', new Blob([png()]), 'b.png');
-    const batch = await (await service.fetch('/v1/batches', { method: 'POST', body: data })).json();
-    await poll(() => receiver.calls.filter((call) => call.body.data.batch === batch.id).length === 2);
+    const batch = await (await service.fetch('/v1/batches', { method: 'POST', body: data, headers: { traceparent } })).json();
+    const calls = () => receiver.calls.filter((call) => call.body.data.batch === batch.id);
+    await poll(() => calls().length === 2);
+    for (const call of calls()) assert.equal(call.traceparent.slice(0, 35), traceparent.slice(0, 35));
   } finally {
+    await service.stop();
+  }
+});
+
+test('sixteen calls at once, the others after them', async () => {
+  const service = await Service.start({ args: [...args, '--webhook-allow-private'] });
+  let release;
+  receiver.held = new Promise((resolve) => { release = resolve; });
+  receiver.most = 0;
+  try {
+    const jobs = [];
+    for (let i = 0; i < 20; i++) jobs.push(await service.submit({ steps: 1, webhook_url: `${receiver.url}/held` }));
+    for (const job of jobs) await service.until(job.id);
+    await poll(() => receiver.open === 16);
+    release();
+    for (const job of jobs) await called(job);
+    assert.equal(receiver.most, 16);
+    assert.ok(jobs.every((job) => callsOf(job).length === 1));
+  } finally {
+    release();
+    receiver.held = null;
     await service.stop();
   }
 });
