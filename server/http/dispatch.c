@@ -2,8 +2,8 @@
 /* From a whole request to a queued answer. A handler runs on a thread of the executor while its
  * connection sleeps; `handled` is the last thing that thread writes, and the wake that follows goes
  * through a reference of its own, because the HTTP thread may end the request in between. A waker
- * the handler gave away may wake the connection early: the HTTP thread then sees `handled` unset
- * and puts it to sleep again. */
+ * the handler gave away doesn't resume the connection before: libmicrohttpd could find its client
+ * gone then, and end the request under the handler. */
 #include "server/http/request_impl.h"
 
 #include <stdio.h>
@@ -42,7 +42,7 @@ static void release(struct http_request *request, void (*run)(struct http_reques
     struct suspension *suspension = suspension_ref(request->suspension);
     run(request);
     atomic_store(&request->handled, 1);
-    suspension_wake(suspension);
+    suspension_release(suspension);
     suspension_unref(suspension);
 }
 

@@ -42,7 +42,7 @@ static void write_body(struct executor_task *task)
     late->is_whole = late->source.put(late->source.state, &late->out) &&
                      buffer_status(&late->out, NULL) == PF_OK;
     atomic_store(&late->done, 1);
-    suspension_wake(late->suspension);
+    suspension_release(late->suspension);
     unref(late);
 }
 

@@ -201,15 +201,25 @@ int suspension_sleep(struct suspension *suspension, enum suspend_mode mode, int6
     return sleeps;
 }
 
-void suspension_wake(struct suspension *suspension)
+static void wake(struct suspension *suspension, int from_handler)
 {
     struct suspender *suspender = suspension->suspender;
     pthread_mutex_lock(&suspender->mutex);
-    if (suspension->asleep)
+    if (suspension->asleep && (from_handler || suspension->mode == SUSPEND_WATCHED))
         resume(suspension); /* it looks at its source again anyway */
     else
         suspension->woken = 1;
     pthread_mutex_unlock(&suspender->mutex);
+}
+
+void suspension_wake(struct suspension *suspension)
+{
+    wake(suspension, 0);
+}
+
+void suspension_release(struct suspension *suspension)
+{
+    wake(suspension, 1);
 }
 
 int suspension_is_gone(struct suspension *suspension)

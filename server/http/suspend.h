@@ -53,8 +53,11 @@ enum suspend_mode {
  * passed. until_ms: clock_monotonic_ms(), INT64_MAX for never. */
 int suspension_sleep(struct suspension *suspension, enum suspend_mode mode, int64_t until_ms);
 
-/* Any thread, any time while a reference is held: the next, or the present, sleep ends. */
+/* Any thread, any time while a reference is held: the next, or the present, sleep ends. An
+ * unwatched sleep goes on: then the request belongs to its handler, which ends it by
+ * suspension_release(). */
 void suspension_wake(struct suspension *suspension);
+void suspension_release(struct suspension *suspension);
 
 int suspension_is_gone(struct suspension *suspension);     /* the client has closed */
 int suspension_is_stopping(struct suspension *suspension); /* suspender_stop() was called */
