@@ -201,11 +201,11 @@ int suspension_sleep(struct suspension *suspension, enum suspend_mode mode, int6
     return sleeps;
 }
 
-static void wake(struct suspension *suspension, int from_handler)
+static void wake(struct suspension *suspension, int is_released)
 {
     struct suspender *suspender = suspension->suspender;
     pthread_mutex_lock(&suspender->mutex);
-    if (suspension->asleep && (from_handler || suspension->mode == SUSPEND_WATCHED))
+    if (suspension->asleep && (is_released || suspension->mode == SUSPEND_WATCHED))
         resume(suspension); /* it looks at its source again anyway */
     else
         suspension->woken = 1;

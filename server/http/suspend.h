@@ -44,7 +44,7 @@ void suspension_unref(struct suspension *suspension); /* takes NULL */
 
 enum suspend_mode {
     SUSPEND_WATCHED,   /* also ended by `until_ms`, a disconnect and the server's stop */
-    SUSPEND_UNWATCHED, /* only ended by a wake: somebody works on the request */
+    SUSPEND_UNWATCHED, /* only ended by suspension_release(): a thread works on the request */
 };
 
 /* Puts the connection to sleep; on the HTTP thread, inside a callback of this connection. Returns 1
@@ -53,10 +53,12 @@ enum suspend_mode {
  * passed. until_ms: clock_monotonic_ms(), INT64_MAX for never. */
 int suspension_sleep(struct suspension *suspension, enum suspend_mode mode, int64_t until_ms);
 
-/* Any thread, any time while a reference is held: the next, or the present, sleep ends. An
- * unwatched sleep goes on: then the request belongs to its handler, which ends it by
- * suspension_release(). */
+/* Any thread, any time while a reference is held: the next, or the present, watched sleep ends. An
+ * unwatched one goes on: resumed, the connection could be found closed and its request freed under
+ * the thread that works on it. */
 void suspension_wake(struct suspension *suspension);
+
+/* The same for both modes, by the thread that worked on the request, when it is done with it. */
 void suspension_release(struct suspension *suspension);
 
 int suspension_is_gone(struct suspension *suspension);     /* the client has closed */

@@ -41,7 +41,7 @@ enum pf_status http_server_tune(
     struct http_server *server, const struct http_tuning *tuning, struct pf_error *err)
 {
     struct tuned *tuned = &server->tuned;
-    char **origins;
+    char **origins = NULL;
     PF_TRY(copy_origins(tuning, &origins, err));
     atomic_store(&tuned->max_body_bytes, tuning->max_body_bytes);
     atomic_store(&tuned->max_buffered_bytes, tuning->max_buffered_bytes);
