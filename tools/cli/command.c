@@ -41,12 +41,14 @@ int command_exit_code(enum phase phase, enum pf_status status)
     }
 }
 
+const char *command_program = "promptfix";
+
 int command_fail(const char *name, enum phase phase, const struct pf_error *err)
 {
     const char *blank = *name ? " " : "";
-    fprintf(stderr, "promptfix%s%s: %s\n", blank, name, err->message);
+    fprintf(stderr, "%s%s%s: %s\n", command_program, blank, name, err->message);
     if (phase == PHASE_USAGE)
-        fprintf(stderr, "Try 'promptfix%s%s --help'.\n", blank, name);
+        fprintf(stderr, "Try '%s%s%s --help'.\n", command_program, blank, name);
     return command_exit_code(phase, err->status);
 }
 

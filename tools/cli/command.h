@@ -35,6 +35,9 @@ extern const char command_exit_text[]; /* of the section EXIT STATUS */
 
 int command_exit_code(enum phase phase, enum pf_status status);
 
+/* What command_fail() calls the program; "promptfix" unless main() says otherwise. */
+extern const char *command_program;
+
 /* Prints "promptfix fix: message" to standard error (a usage error with a hint to --help) and
  * returns the exit code. */
 int command_fail(const char *name, enum phase phase, const struct pf_error *err);

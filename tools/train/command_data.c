@@ -118,6 +118,5 @@ static int run_merges(int argc, char **argv)
 }
 
 const struct command command_normalize = {
-    "train normalize", "gives the latents mean 0 and deviation 1", run_normalize};
-const struct command command_merges = {
-    "train merges", "learns a tokenizer's merges table", run_merges};
+    "normalize", "gives the latents mean 0 and deviation 1", run_normalize};
+const struct command command_merges = {"merges", "learns a tokenizer's merges table", run_merges};

@@ -80,4 +80,4 @@ static int run_export(int argc, char **argv)
 }
 
 const struct command command_export = {
-    "train export", "writes the checkpoint of a training's state", run_export};
+    "export", "writes the checkpoint of a training's state", run_export};

@@ -118,4 +118,4 @@ static int run(int argc, char **argv)
     return code;
 }
 
-const struct command command_run = {"train run", "trains one stage of a model", run};
+const struct command command_run = {"run", "trains one stage of a model", run};

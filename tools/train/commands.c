@@ -7,8 +7,8 @@ static int print_help(const struct train_command_line *line)
 {
     static const struct help_section sections[] = {{"EXIT STATUS", command_exit_text}};
     struct pf_error err = PF_ERROR_INIT;
-    AUTO_BUFFER struct buffer name = BUFFER_INIT, text = BUFFER_INIT;
-    buffer_put_format(&name, "promptfix-%s", line->command->name);
+    AUTO_BUFFER struct buffer name = BUFFER_INIT;
+    buffer_put_format(&name, "%s %s", command_program, line->command->name);
     struct help_page page = {
         .name = name.data,
         .summary = line->command->summary,
@@ -20,8 +20,7 @@ static int print_help(const struct train_command_line *line)
         .sections = sections,
         .section_count = COUNT_OF(sections),
     };
-    help_put_page(&text, &page);
-    if (command_print(&text, &err) != PF_OK)
+    if (command_print_page(&page, &err) != PF_OK)
         return command_fail(line->command->name, PHASE_OUTPUT, &err);
     return EXIT_CODE_OK;
 }

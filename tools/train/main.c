@@ -10,13 +10,11 @@
 static const struct command *const train_commands[] = {
     &command_merges, &command_run, &command_normalize, &command_export};
 
-enum { PREFIX_LENGTH = 6 }; /* "train " */
-
 static void print_usage(FILE *to)
 {
     fputs("promptfix-train: trains models (docs/model.md)\n\n", to);
     for (size_t i = 0; i < COUNT_OF(train_commands); i++)
-        fprintf(to, "  promptfix-train %-10s %s\n", train_commands[i]->name + PREFIX_LENGTH,
+        fprintf(to, "  promptfix-train %-10s %s\n", train_commands[i]->name,
             train_commands[i]->summary);
     fputs("\n'promptfix-train COMMAND --help' tells all about one.\n", to);
 }
@@ -34,9 +32,10 @@ static void keep_memory(void)
 int main(int argc, char **argv)
 {
     keep_memory();
+    command_program = "promptfix-train";
     const char *name = argc > 1 ? argv[1] : "";
     for (size_t i = 0; i < COUNT_OF(train_commands); i++)
-        if (strcmp(train_commands[i]->name + PREFIX_LENGTH, name) == 0)
+        if (strcmp(train_commands[i]->name, name) == 0)
             return train_commands[i]->run(argc - 1, argv + 1);
     int asked = strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
     print_usage(asked ? stdout : stderr);

@@ -51,7 +51,7 @@ static struct batch_options batch_options_of(
     };
 }
 
-/* One fixed batch, with its texts, at most as many rows as asked for. */
+/* One fixed batch of whole pairs, with their instructions and without auxiliary prompts. */
 static enum pf_status make_valid(struct session *session, struct pf_error *err)
 {
     const struct session_options *o = session->options;
