@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "tests/test.h"
 #include "tests/tools/curate/scenery.h"
+#include "tests/tools/scratch.h"
 #include "tools/curate/album.h"
 #include "tools/curate/crop.h"
 #include "tools/curate/cutout.h"
@@ -15,31 +16,11 @@
 #include "tools/data/ppm.h"
 
 static struct pf_error err;
-static char folder[64];
 
 static int setup(void **state)
 {
-    (void)state;
     err = (struct pf_error)PF_ERROR_INIT;
-    snprintf(folder, sizeof folder, "/tmp/promptfix-album-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    char command[100];
-    snprintf(command, sizeof command, "rm -r '%s'", folder);
-    return system(command);
-}
-
-static const char *path_of(const char *name)
-{
-    static char path[4][160];
-    static int at;
-    at = (at + 1) % 4;
-    snprintf(path[at], sizeof path[at], "%s/%s", folder, name);
-    return path[at];
+    return scratch_set_up(state);
 }
 
 /* Flat areas of four colours with straight edges. */
@@ -62,12 +43,12 @@ static void save_text(const char *path, const char *text)
 
 static enum pf_status open_album(const char *list, enum album_split split, struct album *album)
 {
-    const char *folders[] = {folder};
+    const char *folders[] = {scratch_folder};
     const struct album_options options = {
         .folders = folders,
         .folder_count = 1,
         .list = list,
-        .cache = path_of(".cache"),
+        .cache = scratch_path(".cache"),
         .side = 64,
         .jobs = 2,
         .split = split,
@@ -79,11 +60,11 @@ static void test_sorts_out(void **state)
 {
     (void)state;
     struct album album = {0};
-    scenery_save(path_of("mountain-lake_0042.ppm"), 160, 120, 1);
-    scenery_save(path_of("small.ppm"), 160, 60, 2);
-    save_drawing(path_of("drawing.ppm"), 160);
-    save_text(path_of("broken.ppm"), "P6\n100 100\n255\nxx");
-    save_text(path_of("readme.txt"), "no picture");
+    scenery_save(scratch_path("mountain-lake_0042.ppm"), 160, 120, 1);
+    scenery_save(scratch_path("small.ppm"), 160, 60, 2);
+    save_drawing(scratch_path("drawing.ppm"), 160);
+    save_text(scratch_path("broken.ppm"), "P6\n100 100\n255\nxx");
+    save_text(scratch_path("readme.txt"), "no picture");
     assert_ok(open_album(NULL, ALBUM_ALL, &album), &err);
     assert_int_equal(album.count, 1);
     assert_string_equal(album.photos[0].source, "mountain-lake_0042.ppm");
@@ -95,22 +76,23 @@ static void test_rules(void **state)
 {
     (void)state;
     struct album album = {0};
-    scenery_save(path_of("a.ppm"), 160, 120, 1);
-    scenery_save(path_of("b.ppm"), 160, 120, 2);
-    save_drawing(path_of("c.ppm"), 160);
-    save_text(path_of("list"),
+    scenery_save(scratch_path("a.ppm"), 160, 120, 1);
+    scenery_save(scratch_path("b.ppm"), 160, 120, 2);
+    save_drawing(scratch_path("c.ppm"), 160);
+    save_text(scratch_path("list"),
         "# comment\nexclude *a.ppm\ninclude *.ppm weight=3 tags=the_sea # x\n"
         "exclude *b.ppm\n");
-    assert_ok(open_album(path_of("list"), ALBUM_ALL, &album), &err);
+    assert_ok(open_album(scratch_path("list"), ALBUM_ALL, &album), &err);
     assert_int_equal(album.count, 2); /* the last rule decides; a drawing that is asked for stays */
     assert_string_equal(album.photos[0].source, "a.ppm");
     assert_string_equal(album.photos[0].tags, "the sea");
     assert_true(album.cumulative[1] == 6.0);
     album_finish(&album);
-    save_text(path_of("list"), "include *\ninclude * wieght=3\n");
-    assert_fails(open_album(path_of("list"), ALBUM_ALL, &album), PF_INVALID, "line 2", &err);
-    save_text(path_of("list"), "exclude *\n");
-    assert_fails(open_album(path_of("list"), ALBUM_ALL, &album), PF_NOT_FOUND, "no pictures", &err);
+    save_text(scratch_path("list"), "include *\ninclude * wieght=3\n");
+    assert_fails(open_album(scratch_path("list"), ALBUM_ALL, &album), PF_INVALID, "line 2", &err);
+    save_text(scratch_path("list"), "exclude *\n");
+    assert_fails(
+        open_album(scratch_path("list"), ALBUM_ALL, &album), PF_NOT_FOUND, "no pictures", &err);
 }
 
 /* Both sides together hold every photo once. */
@@ -121,7 +103,7 @@ static void test_splits(void **state)
     for (int i = 0; i < 60; i++) {
         char name[20];
         snprintf(name, sizeof name, "photo%d.ppm", i);
-        scenery_save(path_of(name), 80, 70, (unsigned)i);
+        scenery_save(scratch_path(name), 80, 70, (unsigned)i);
     }
     assert_ok(open_album(NULL, ALBUM_TRAIN, &train), &err);
     assert_ok(open_album(NULL, ALBUM_VALID, &valid), &err);
@@ -141,11 +123,11 @@ static void test_crop(void **state)
     static float rgb[3 * CROP * CROP], again[3 * CROP * CROP];
     struct crop_traits traits;
     struct rng rng;
-    scenery_save(path_of("a.ppm"), 200, 150, 1);
-    assert_ok(photo_cache(path_of("a.ppm"), path_of("kept.ppm"), CROP, &err), &err);
+    scenery_save(scratch_path("a.ppm"), 200, 150, 1);
+    assert_ok(photo_cache(scratch_path("a.ppm"), scratch_path("kept.ppm"), CROP, &err), &err);
     for (int k = 0; k < 2; k++) {
         rng_init(&rng, 1, 2, 3);
-        assert_ok(photo_crop(path_of("kept.ppm"), CROP, &rng, k ? again : rgb, &err), &err);
+        assert_ok(photo_crop(scratch_path("kept.ppm"), CROP, &rng, k ? again : rgb, &err), &err);
     }
     assert_memory_equal(rgb, again, sizeof rgb);
     assert_ok(crop_measure(rgb, CROP, &traits, &err), &err);
@@ -167,15 +149,15 @@ static void test_cut_outs(void **state)
     struct objects *objects;
     const struct object *object = NULL;
     struct rng rng;
-    scenery_save(path_of("street.ppm"), 100, 80, 3);
-    save_text(path_of("street.json"),
+    scenery_save(scratch_path("street.ppm"), 100, 80, 3);
+    save_text(scratch_path("street.json"),
         "{\"imagePath\":\"../elsewhere/street.ppm\",\"shapes\":["
         "{\"label\":\"a1\",\"points\":[[0,0],[60,0],[60,60]]},"
         "{\"label\":\"red "
         "car\",\"points\":[[50,10],[80,40],[50,70],[20,40]],\"shape_type\":\"polygon\"},"
         "{\"label\":\"dot\",\"points\":[[1,1]],\"shape_type\":\"point\"},"
         "{\"label\":\"tiny\",\"points\":[[0,0],[5,0],[5,5]]}]}");
-    assert_ok(objects_open(&objects, NULL, folder, &err), &err);
+    assert_ok(objects_open(&objects, NULL, scratch_folder, &err), &err);
     assert_int_equal(objects_count(objects), 1);
     rng_init(&rng, 1, 1, 1);
     assert_ok(objects_pick(objects, &rng, &object, &err), &err);
@@ -195,21 +177,23 @@ static void test_cut_outs_damaged(void **state)
 {
     (void)state;
     struct objects *objects;
-    save_text(path_of("a.json"), "{\"shapes\":");
-    assert_fails(objects_open(&objects, NULL, folder, &err), PF_CORRUPT, "a.json", &err);
-    save_text(path_of("a.json"), "{\"shapes\":[{\"label\":\"dog\",\"points\":[[0,0],[1],3]}]}");
-    assert_fails(objects_open(&objects, NULL, folder, &err), PF_NOT_FOUND, "no object", &err);
+    save_text(scratch_path("a.json"), "{\"shapes\":");
+    assert_fails(objects_open(&objects, NULL, scratch_folder, &err), PF_CORRUPT, "a.json", &err);
+    save_text(
+        scratch_path("a.json"), "{\"shapes\":[{\"label\":\"dog\",\"points\":[[0,0],[1],3]}]}");
+    assert_fails(
+        objects_open(&objects, NULL, scratch_folder, &err), PF_NOT_FOUND, "no object", &err);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_sorts_out, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_rules, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_splits, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_crop, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_cut_outs, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_cut_outs_damaged, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sorts_out, setup, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(test_rules, setup, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(test_splits, setup, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(test_crop, setup, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(test_cut_outs, setup, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(test_cut_outs_damaged, setup, scratch_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "tests/test.h"
+#include "tests/tools/scratch.h"
 #include "tools/data/shards.h"
 #include "tools/data/shards_write.h"
 #include "tools/data/tar.h"
@@ -13,22 +14,11 @@
 enum { SIDE = 4, AREA = SIDE * SIDE };
 
 static struct pf_error err;
-static char folder[64];
 
 static int setup(void **state)
 {
-    (void)state;
     err = (struct pf_error)PF_ERROR_INIT;
-    snprintf(folder, sizeof folder, "/tmp/promptfix-shards-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    char command[100];
-    snprintf(command, sizeof command, "rm -r '%s'", folder);
-    return system(command);
+    return scratch_set_up(state);
 }
 
 /* Sample n: all values n/255, the target's (n+1)/255. */
@@ -52,7 +42,7 @@ static void write_set(int count, size_t per_shard)
 {
     static const float mask[AREA] = {1.0f};
     struct shards_writer *writer;
-    assert_ok(shards_writer_open(&writer, folder, per_shard, &err), &err);
+    assert_ok(shards_writer_open(&writer, scratch_folder, per_shard, &err), &err);
     for (int n = 0; n < count; n++) {
         AUTO_BUFFER struct buffer out = BUFFER_INIT;
         pack(&out, n, n % 2 ? mask : NULL);
@@ -67,7 +57,7 @@ static void test_round_trip(void **state)
     (void)state;
     struct shards *shards;
     write_set(5, 2);
-    assert_ok(shards_open(&shards, folder, &err), &err);
+    assert_ok(shards_open(&shards, scratch_folder, &err), &err);
     assert_int_equal(shards_count(shards), 5);
     for (int n = 0; n < 5; n++) {
         struct sample sample = {0};
@@ -99,7 +89,7 @@ static void test_round_trip(void **state)
 
 static void path_of(const char *name, char path[128])
 {
-    snprintf(path, 128, "%s/%s", folder, name);
+    snprintf(path, 128, "%s/%s", scratch_folder, name);
 }
 
 /* A writer that stops early leaves whole shards only. */
@@ -109,13 +99,13 @@ static void test_unfinished_shard(void **state)
     struct shards_writer *writer;
     struct shards *shards;
     char path[128];
-    assert_ok(shards_writer_open(&writer, folder, 2, &err), &err);
+    assert_ok(shards_writer_open(&writer, scratch_folder, 2, &err), &err);
     for (int n = 0; n < 3; n++) {
         AUTO_BUFFER struct buffer out = BUFFER_INIT;
         pack(&out, n, NULL);
         assert_ok(shards_writer_put(writer, out.data, out.size, &err), &err);
     }
-    assert_ok(shards_open(&shards, folder, &err), &err);
+    assert_ok(shards_open(&shards, scratch_folder, &err), &err);
     assert_int_equal(shards_count(shards), 2);
     shards_close(shards);
     shards_writer_close(writer);
@@ -138,7 +128,7 @@ static void test_sample_incomplete(void **state)
     assert_ok(tar_put(&archive, "7.input.ppm", "x", 1, &err), &err);
     assert_ok(tar_put(&archive, "7.json", "{}", 2, &err), &err);
     write_tar(&archive);
-    assert_fails(shards_open(&shards, folder, &err), PF_CORRUPT, "'7' has no target", &err);
+    assert_fails(shards_open(&shards, scratch_folder, &err), PF_CORRUPT, "'7' has no target", &err);
 }
 
 static void test_file_twice(void **state)
@@ -149,7 +139,7 @@ static void test_file_twice(void **state)
     assert_ok(tar_put(&archive, "7.input.ppm", "x", 1, &err), &err);
     assert_ok(tar_put(&archive, "7.input.png", "x", 1, &err), &err);
     write_tar(&archive);
-    assert_fails(shards_open(&shards, folder, &err), PF_CORRUPT, "there twice", &err);
+    assert_fails(shards_open(&shards, scratch_folder, &err), PF_CORRUPT, "there twice", &err);
 }
 
 static void test_sizes_differ(void **state)
@@ -162,7 +152,7 @@ static void test_sizes_differ(void **state)
     assert_ok(tar_put(&archive, "7.target.ppm", "P6 2 1 255\nabcdef", 17, &err), &err);
     assert_ok(tar_put(&archive, "7.json", "{}", 2, &err), &err);
     write_tar(&archive);
-    assert_ok(shards_open(&shards, folder, &err), &err);
+    assert_ok(shards_open(&shards, scratch_folder, &err), &err);
     assert_fails(
         shards_read(shards, 0, &sample, &err), PF_CORRUPT, "input has 1×1, target 2×1", &err);
     assert_null(sample.key);
@@ -177,7 +167,7 @@ static void test_truncated(void **state)
     pack(&archive, 1, NULL);
     archive.size = 540;
     write_tar(&archive);
-    assert_fails(shards_open(&shards, folder, &err), PF_CORRUPT, "x.tar: tar:", &err);
+    assert_fails(shards_open(&shards, scratch_folder, &err), PF_CORRUPT, "x.tar: tar:", &err);
 }
 
 static void test_nothing_there(void **state)
@@ -185,7 +175,7 @@ static void test_nothing_there(void **state)
     (void)state;
     struct shards *shards;
     char path[128];
-    assert_fails(shards_open(&shards, folder, &err), PF_NOT_FOUND, "no tar files", &err);
+    assert_fails(shards_open(&shards, scratch_folder, &err), PF_NOT_FOUND, "no tar files", &err);
     path_of("none", path);
     assert_fails(shards_open(&shards, path, &err), PF_NOT_FOUND, "none", &err);
 }
@@ -193,13 +183,13 @@ static void test_nothing_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_unfinished_shard, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_sample_incomplete, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_file_twice, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_sizes_differ, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_truncated, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_nothing_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_round_trip, setup, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(test_unfinished_shard, setup, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(test_sample_incomplete, setup, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(test_file_twice, setup, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(test_sizes_differ, setup, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(test_truncated, setup, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(test_nothing_there, setup, scratch_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

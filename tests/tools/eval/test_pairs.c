@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "tests/test.h"
 #include "tests/tools/eval/scene.h"
+#include "tests/tools/scratch.h"
 #include "tools/data/ppm.h"
 #include "tools/data/shards_write.h"
 #include "tools/eval/canvas.h"
@@ -17,19 +18,11 @@
 #include "tools/eval/psnr.h"
 
 enum { SIZE = 64 };
-static char folder[64];
-
-static const char *path_of(const char *name)
-{
-    static char path[256];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
 
 static void write_text(const char *name, const char *text)
 {
     struct pf_error err = PF_ERROR_INIT;
-    assert_ok(file_write(path_of(name), text, strlen(text), 0644, 0, &err), &err);
+    assert_ok(file_write(scratch_path(name), text, strlen(text), 0644, 0, &err), &err);
 }
 
 static void write_photo(const char *name, int width, int height)
@@ -40,7 +33,7 @@ static void write_photo(const char *name, int width, int height)
     image.width = width; /* another walk over the same floats: any picture will do */
     image.height = height;
     assert_ok(ppm_encode(&image, NULL, &bytes, &err), &err);
-    assert_ok(file_write(path_of(name), bytes.data, bytes.size, 0644, 0, &err), &err);
+    assert_ok(file_write(scratch_path(name), bytes.data, bytes.size, 0644, 0, &err), &err);
     buffer_finish(&bytes);
     image_finish(&scene);
 }
@@ -48,23 +41,8 @@ static void write_photo(const char *name, int width, int height)
 static void make_folder(const char *name)
 {
     char command[320];
-    snprintf(command, sizeof command, "mkdir -p '%s'", path_of(name));
+    snprintf(command, sizeof command, "mkdir -p '%s'", scratch_path(name));
     assert_int_equal(system(command), 0);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "%s", "/tmp/promptfix-eval-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command) == 0 ? 0 : -1;
 }
 
 static void test_photos(void **state)
@@ -77,7 +55,7 @@ static void test_photos(void **state)
     write_photo("c.ppm", 64, 64);
     write_photo("d.ppm", 64, 64);
     write_text("notes.txt", "no photo");
-    assert_ok(photos_add(&photos, folder, &err), &err);
+    assert_ok(photos_add(&photos, scratch_folder, &err), &err);
     assert_int_equal(photos.count, 4);
     assert_string_equal(photo_name(photos.paths[0]), "a.ppm");
     struct image image;
@@ -93,7 +71,7 @@ static void test_photos(void **state)
     photos.limit = 9;
     assert_int_equal(photos_used(&photos), 4);
     photos_finish(&photos);
-    assert_fails(photos_add(&photos, path_of("none"), &err), PF_IO, "none", &err);
+    assert_fails(photos_add(&photos, scratch_path("none"), &err), PF_IO, "none", &err);
 }
 
 static void test_spoiling(void **state)
@@ -145,10 +123,10 @@ static void test_set_there_and_back(void **state)
     struct pairs *pairs;
     char set[96];
     write_photo("a.ppm", 64, 64);
-    assert_ok(photos_add(&photos, folder, &err), &err);
+    assert_ok(photos_add(&photos, scratch_folder, &err), &err);
     struct acceptance_options options = {
         .photos = &photos, .size = SIZE, .seed = 1, .tasks = 1u << TASK_REMOVE};
-    snprintf(set, sizeof set, "%s/set", folder);
+    snprintf(set, sizeof set, "%s/set", scratch_folder);
     assert_ok(image_library_init("test_eval_pairs", 1, &err), &err);
     struct make_set_options making = {&options, set, PICTURE_PPM};
     assert_ok(make_set(&making, &err), &err);
@@ -181,9 +159,9 @@ static void test_squares(void **state)
     struct photos photos = {0}, squares = {0};
     struct image first, second;
     char target[96];
-    snprintf(target, sizeof target, "%s/squares", folder);
+    snprintf(target, sizeof target, "%s/squares", scratch_folder);
     write_photo("a.ppm", 90, 64);
-    assert_ok(photos_add(&photos, folder, &err), &err);
+    assert_ok(photos_add(&photos, scratch_folder, &err), &err);
     struct acceptance_options options = {.photos = &photos, .size = 48};
     assert_ok(make_squares(&options, target, &err), &err);
     assert_ok(photos_add(&squares, target, &err), &err);
@@ -207,7 +185,7 @@ static void test_folders_of_others(void **state)
     make_folder("target");
     make_folder("instruction");
     write_photo("input/x.ppm", 64, 64);
-    assert_ok(pairs_open(&pairs, folder, &err), &err);
+    assert_ok(pairs_open(&pairs, scratch_folder, &err), &err);
     assert_fails(pairs_read(pairs, 0, &sample, &err), PF_INVALID, "x.ppm: no target", &err);
     write_photo("target/x.ppm", 64, 60);
     assert_fails(pairs_read(pairs, 0, &sample, &err), PF_INVALID, "target 64×60", &err);
@@ -249,11 +227,11 @@ static void test_shards(void **state)
         sample_pack(&packed, "000001", &image, &image, NULL,
             "{\"instruction\": \"remove the haze\", \"task\": \"dehaze\"}", PICTURE_PPM, 100, &err),
         &err);
-    assert_ok(shards_writer_open(&writer, folder, 10, &err), &err);
+    assert_ok(shards_writer_open(&writer, scratch_folder, 10, &err), &err);
     assert_ok(shards_writer_put(writer, packed.data, packed.size, &err), &err);
     assert_ok(shards_writer_finish(writer, &err), &err);
     shards_writer_close(writer);
-    assert_ok(pairs_open(&pairs, folder, &err), &err);
+    assert_ok(pairs_open(&pairs, scratch_folder, &err), &err);
     assert_int_equal(pairs_count(pairs), 1);
     assert_ok(pairs_read_texts(pairs, 0, &texts, &err), &err);
     assert_string_equal(texts.task, "dehaze");
@@ -265,18 +243,18 @@ static void test_shards(void **state)
     pairs_close(pairs);
     buffer_finish(&packed);
     image_finish(&image);
-    assert_int_not_equal(pairs_open(&pairs, path_of("none"), &err), PF_OK);
+    assert_int_not_equal(pairs_open(&pairs, scratch_path("none"), &err), PF_OK);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_photos, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_spoiling, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_set_there_and_back, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_squares, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_folders_of_others, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_shards, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_photos, scratch_set_up, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(test_spoiling, scratch_set_up, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(test_set_there_and_back, scratch_set_up, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(test_squares, scratch_set_up, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(test_folders_of_others, scratch_set_up, scratch_tear_down),
+        cmocka_unit_test_setup_teardown(test_shards, scratch_set_up, scratch_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#define _XOPEN_SOURCE 700 /* nftw() */
 #include "tests/tools/train/pairs.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,37 +9,10 @@
 #include "base/cleanup.h"
 #include "tests/pipeline/fixture.h"
 #include "tests/test.h"
+#include "tests/tools/scratch.h"
 #include "tools/data/shards_write.h"
 
-enum { PATH_SIZE = 4096, PATHS = 4 };
-
-static char folder[PATH_SIZE];
-
-static int remove_entry(const char *path, const struct stat *stat, int type, struct FTW *place)
-{
-    (void)stat, (void)type, (void)place;
-    return remove(path);
-}
-
-static void remove_folder(void)
-{
-    nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-const char *pairs_path(const char *name)
-{
-    static char paths[PATHS][PATH_SIZE + 64];
-    static int next;
-    if (!*folder) {
-        const char *base = getenv("TMPDIR");
-        snprintf(folder, sizeof folder, "%s/promptfix-train-XXXXXX", base ? base : "/tmp");
-        assert_non_null(mkdtemp(folder));
-        atexit(remove_folder);
-    }
-    char *path = paths[next++ % PATHS];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
+enum { PATH_SIZE = 1024 };
 
 static void put_pair(struct shards_writer *writer, int index)
 {
@@ -64,12 +35,12 @@ static void put_pair(struct shards_writer *writer, int index)
 
 const char *pairs_folder(int count)
 {
-    static char data[PATH_SIZE + 64];
+    static char data[PATH_SIZE];
     struct pf_error err = PF_ERROR_INIT;
     struct shards_writer *writer;
     char name[32];
     snprintf(name, sizeof name, "data%d", count);
-    snprintf(data, sizeof data, "%s", pairs_path(name));
+    snprintf(data, sizeof data, "%s", scratch_path(name));
     if (mkdir(data, 0700) != 0)
         return data;
     assert_ok(shards_writer_open(&writer, data, (size_t)count, &err), &err);

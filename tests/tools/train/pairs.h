@@ -5,15 +5,13 @@
 /* Made-up training pairs and models in training, in a folder of their own that goes with the
  * process. Whatever fails here ends the test. */
 
+#include "tests/tools/scratch.h"
 #include "tools/train/trainee.h"
 
 enum { PAIRS_SIZE = 64 }; /* pixels a side */
 
 /* Folder of one shard with `count` pairs: colourful pictures, dark as input. Static. */
 const char *pairs_folder(int count);
-
-/* "NAME" in the process' folder; static until the next call but three. */
-const char *pairs_path(const char *name);
 
 /* Opens fixture model `name` at a stage, in float32 on the CPU. */
 void pairs_open_trainee(

@@ -152,5 +152,5 @@ int main(void)
         cmocka_unit_test(test_feed_gives_the_same),
         cmocka_unit_test(test_too_small),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, scratch_set_up, scratch_tear_down);
 }

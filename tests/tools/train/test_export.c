@@ -42,7 +42,7 @@ static void test_normalized_latents(void **state)
     AUTO_FREE float *before = malloc(COUNT * sizeof *before),
                     *after = malloc(COUNT * sizeof *after);
     double mean, deviation;
-    const char *path = pairs_path("normalized.safetensors");
+    const char *path = scratch_path("normalized.safetensors");
     assert_ok(shards_open(&shards, pairs_folder(8), &err), &err);
     struct normalize_options options = {shards, 64, 8, 64};
     assert_ok(normalize_latents(fixture_model("tiny"), "", &options, path, &err), &err);
@@ -63,8 +63,8 @@ static void test_exports_averages(void **state)
     struct pf_error err = PF_ERROR_INIT;
     struct trainee trainee;
     struct checkpoint *saved, *exported;
-    const char *state_path = pairs_path("state.safetensors");
-    const char *model_path = pairs_path("model.safetensors");
+    const char *state_path = scratch_path("state.safetensors");
+    const char *model_path = scratch_path("model.safetensors");
     pairs_open_trainee(&trainee, fixture_model("tiny"), STAGE_FINETUNE, &err);
     struct parameter *item = &trainee.parameters.items[0];
     {
@@ -112,5 +112,5 @@ int main(void)
         cmocka_unit_test(test_normalized_latents),
         cmocka_unit_test(test_exports_averages),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, scratch_set_up, scratch_tear_down);
 }

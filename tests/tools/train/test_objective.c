@@ -173,5 +173,5 @@ int main(void)
         cmocka_unit_test(test_finetune),
         cmocka_unit_test(test_fresh),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, scratch_set_up, scratch_tear_down);
 }

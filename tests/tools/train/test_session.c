@@ -81,8 +81,8 @@ static void check_loss_falls(enum stage stage)
     enum { STEPS = 30 };
     struct pf_error err = PF_ERROR_INIT;
     char log[4096], out[4096];
-    snprintf(log, sizeof log, "%s-%s", pairs_path("falls"), stage_names[stage]);
-    snprintf(out, sizeof out, "%s", pairs_path("falls.safetensors"));
+    snprintf(log, sizeof log, "%s-%s", scratch_path("falls"), stage_names[stage]);
+    snprintf(out, sizeof out, "%s", scratch_path("falls.safetensors"));
     struct session_options options = options_of(fixture_model("tiny"), stage, STEPS, out, log);
     options.accumulate = 1;
     assert_ok(session_run(&options, never, &err), &err);
@@ -119,9 +119,9 @@ static void test_resumed_is_uninterrupted(void **state)
     (void)state;
     struct pf_error err = PF_ERROR_INIT;
     char whole[4096], part[4096], log[4096];
-    snprintf(whole, sizeof whole, "%s", pairs_path("whole.safetensors"));
-    snprintf(part, sizeof part, "%s", pairs_path("part.safetensors"));
-    snprintf(log, sizeof log, "%s", pairs_path("log"));
+    snprintf(whole, sizeof whole, "%s", scratch_path("whole.safetensors"));
+    snprintf(part, sizeof part, "%s", scratch_path("part.safetensors"));
+    snprintf(log, sizeof log, "%s", scratch_path("log"));
     struct session_options options =
         options_of(fixture_model("tiny"), STAGE_DIFFUSION, 5, whole, log);
     assert_ok(session_run(&options, never, &err), &err);
@@ -138,8 +138,8 @@ static void test_another_seed_is_refused(void **state)
     (void)state;
     struct pf_error err = PF_ERROR_INIT;
     char part[4096], log[4096];
-    snprintf(part, sizeof part, "%s", pairs_path("seed.safetensors"));
-    snprintf(log, sizeof log, "%s", pairs_path("seed.log"));
+    snprintf(part, sizeof part, "%s", scratch_path("seed.safetensors"));
+    snprintf(log, sizeof log, "%s", scratch_path("seed.log"));
     struct session_options options =
         options_of(fixture_model("tiny"), STAGE_FINETUNE, 2, part, log);
     assert_ok(session_run(&options, never, &err), &err);
@@ -154,8 +154,8 @@ static void test_validation(void **state)
     (void)state;
     struct pf_error err = PF_ERROR_INIT;
     char out[4096], log[4096];
-    snprintf(out, sizeof out, "%s", pairs_path("valid.safetensors"));
-    snprintf(log, sizeof log, "%s", pairs_path("valid.log"));
+    snprintf(out, sizeof out, "%s", scratch_path("valid.safetensors"));
+    snprintf(log, sizeof log, "%s", scratch_path("valid.log"));
     struct session_options options =
         options_of(fixture_model("tiny"), STAGE_DIFFUSION, 1, out, log);
     options.valid_data = options.data;
@@ -172,5 +172,5 @@ int main(void)
         cmocka_unit_test(test_another_seed_is_refused),
         cmocka_unit_test(test_validation),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, scratch_set_up, scratch_tear_down);
 }
