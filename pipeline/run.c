@@ -248,6 +248,12 @@ void run_latent_size(const struct run *run, int64_t *ret_height, int64_t *ret_wi
     *ret_width = run->latent_w;
 }
 
+static tensor image_of_row(const struct run *run, struct scope *s, enum guidance_row row)
+{
+    return row == GUIDANCE_ROW_NO_IMAGE ? op_mul_scalar(s, run->image_latent, 0)
+                                        : run->image_latent;
+}
+
 enum pf_status run_wants(
     struct run *run, struct scope *out, struct run_rows *ret_rows, struct pf_error *err)
 {
@@ -259,12 +265,10 @@ enum pf_status run_wants(
         run->moved = scope_ok(&s);
     }
     tensor scaled = denoiser_input(&s, run->z, &sigma);
-    tensor zeros = op_mul_scalar(&s, run->image_latent, 0);
     tensor rows[GUIDANCE_ROWS_MAX];
     for (int i = 0; i < run->guidance.row_count; i++) {
         enum guidance_row row = run->guidance.rows[i];
-        tensor image = row == GUIDANCE_ROW_NO_IMAGE ? zeros : run->image_latent;
-        rows[i] = op_cat(&s, (tensor[]){scaled, image}, 2, 1);
+        rows[i] = op_cat(&s, (tensor[]){scaled, image_of_row(run, &s, row)}, 2, 1);
         ret_rows->t[i] = (float)t;
         ret_rows->contexts[i] =
             row == GUIDANCE_ROW_NO_TEXT ? run->pipeline->null_context : run->context;
@@ -277,10 +281,14 @@ enum pf_status run_wants(
 /* Estimates of all rows; each has the run's sigma. */
 static tensor estimate_rows(const struct run *run, struct scope *s, tensor output, double sigma)
 {
-    int64_t rows = run->guidance.row_count;
+    int rows = run->guidance.row_count;
     double sigmas[GUIDANCE_ROWS_MAX] = {sigma, sigma, sigma};
+    tensor images[GUIDANCE_ROWS_MAX];
+    for (int i = 0; i < rows; i++)
+        images[i] = image_of_row(run, s, run->guidance.rows[i]);
     tensor z = op_expand(s, run->z, DIMS(rows, -1, -1, -1));
-    return denoiser_x0(s, run->pipeline->sizes.prediction, z, output, sigmas);
+    return denoiser_x0(
+        s, run->pipeline->sizes.prediction, z, op_cat(s, images, rows, 0), output, sigmas);
 }
 
 enum pf_status run_feed(struct run *run, tensor output, struct pf_error *err)

@@ -92,7 +92,7 @@ static tensor estimate_pixels(void *context, struct scope *out, tensor z)
     tensor scaled = denoiser_input(out, z, &guidance->sigma);
     tensor x = op_cat(out, (tensor[]){scaled, guidance->image_latent}, 2, 1);
     tensor output = unet_forward(pipeline->unet, out, x, &t, &guidance->context);
-    tensor x0 = denoiser_x0(out, pipeline->sizes.prediction, z, output, &guidance->sigma);
+    tensor x0 = denoiser_x0(out, pipeline->sizes.prediction, z, guidance->image_latent, output, &guidance->sigma);
     return vae_decode(pipeline->vae, out, x0, NULL, NULL);
 }
 

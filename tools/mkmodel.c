@@ -30,7 +30,7 @@ static const char usage[] =
     "  --format F               safetensors (default) or ckpt (PyTorch zip)\n"
     "  --seed N                 same seed, same weights (default 0)\n"
     "  --merges FILE            puts the tokenizer's merges.txt into the metadata\n"
-    "  --prediction P           epsilon (default) or v, for the metadata\n"
+    "  --prediction P           epsilon (default), v or v_change, for the metadata\n"
     "  --norm-groups N          groups of every GroupNorm (default 32), safetensors only\n"
     "  --unet-channels N        model channels, a multiple of the groups\n"
     "  --unet-mult N,N,…        channels of each level as multiples of it\n"
@@ -195,7 +195,6 @@ static enum pf_status set_choice(struct random_model *model, int option, const c
 {
     static const char *const dtypes[] = {"f16", "bf16", "f32", NULL};
     static const char *const formats[] = {"safetensors", "ckpt", NULL};
-    static const char *const predictions[] = {"epsilon", "v", NULL};
     int index = 0;
     if (option == OPTION_DTYPE) {
         PF_TRY(parse_choice(name, value, dtypes, &index, err));
@@ -204,8 +203,8 @@ static enum pf_status set_choice(struct random_model *model, int option, const c
         PF_TRY(parse_choice(name, value, formats, &index, err));
         model->format = index == 0 ? CHECKPOINT_SAFETENSORS : CHECKPOINT_TORCH_ZIP;
     } else {
-        PF_TRY(parse_choice(name, value, predictions, &index, err));
-        model->sizes.prediction = index == 0 ? PREDICTION_EPSILON : PREDICTION_V;
+        PF_TRY(parse_choice(name, value, prediction_type_names, &index, err));
+        model->sizes.prediction = (enum prediction_type)index;
     }
     return PF_OK;
 }

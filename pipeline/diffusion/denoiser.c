@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "pipeline/vae/vae.h"
+
 enum { ROWS_MAX = 1024 }; /* rows of one batch; far above any max_batch */
 
 /* a function of each row's σ as [B,1,1,1] on z's device */
@@ -37,6 +39,11 @@ static double v_skip(double sigma)
     return 1 / (sigma * sigma + 1);
 }
 
+static double v_change_skip(double sigma)
+{
+    return VAE_SCALE_FACTOR * sigma * sigma / (sigma * sigma + 1);
+}
+
 static double v_out(double sigma)
 {
     return sigma / sqrt(sigma * sigma + 1);
@@ -48,17 +55,18 @@ tensor denoiser_input(struct scope *out, tensor z, const double *sigmas)
     return scope_move(&s, op_mul(&s, z, per_row(&s, z, sigmas, scale_in)), out);
 }
 
-tensor denoiser_x0(struct scope *out, enum prediction_type prediction, tensor z, tensor output,
-    const double *sigmas)
+tensor denoiser_x0(struct scope *out, enum prediction_type prediction, tensor z, tensor image,
+    tensor output, const double *sigmas)
 {
     SCOPE(s, out->err);
     tensor single = op_to_type(&s, output, TENSOR_F32);
-    tensor kept = z, removed = NULL;
-    if (prediction == PREDICTION_V) {
-        kept = op_mul(&s, z, per_row(&s, z, sigmas, v_skip));
-        removed = op_mul(&s, single, per_row(&s, z, sigmas, v_out));
-    } else {
-        removed = op_mul(&s, single, per_row(&s, z, sigmas, itself));
+    if (prediction == PREDICTION_EPSILON) {
+        tensor noise = op_mul(&s, single, per_row(&s, z, sigmas, itself));
+        return scope_move(&s, op_sub(&s, z, noise), out);
     }
+    tensor kept = op_mul(&s, z, per_row(&s, z, sigmas, v_skip));
+    if (prediction == PREDICTION_V_CHANGE)
+        kept = op_add(&s, kept, op_mul(&s, image, per_row(&s, z, sigmas, v_change_skip)));
+    tensor removed = op_mul(&s, single, per_row(&s, z, sigmas, v_out));
     return scope_move(&s, op_sub(&s, kept, removed), out);
 }

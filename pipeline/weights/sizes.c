@@ -300,23 +300,25 @@ enum pf_status clip_sizes_read(
 
 /* --- the whole --- */
 
+const char *const prediction_type_names[] = {"epsilon", "v", "v_change", NULL};
+
 const char *prediction_type_name(enum prediction_type prediction)
 {
-    return prediction == PREDICTION_V ? "v" : "epsilon";
+    return prediction_type_names[prediction];
 }
 
 static enum pf_status read_prediction(
     const struct checkpoint *checkpoint, enum prediction_type *ret_prediction, struct pf_error *err)
 {
     const char *text = checkpoint_metadata(checkpoint, "prediction_type");
-    for (int i = PREDICTION_EPSILON; i <= PREDICTION_V; i++) {
+    for (int i = PREDICTION_EPSILON; i <= PREDICTION_V_CHANGE; i++) {
         if (!text || strcmp(text, prediction_type_name((enum prediction_type)i)) == 0) {
             *ret_prediction = (enum prediction_type)i;
             return PF_OK;
         }
     }
     return pf_fail(err, PF_UNSUPPORTED,
-        "metadata 'prediction_type' is '%.64s', expected 'epsilon' or 'v'", text);
+        "metadata 'prediction_type' is '%.64s', expected 'epsilon', 'v' or 'v_change'", text);
 }
 
 static enum pf_status check_parts(const struct model_sizes *sizes, struct pf_error *err)

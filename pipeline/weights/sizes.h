@@ -77,13 +77,13 @@ struct clip_sizes {
     int heads_known; /* 1: heads come from metadata; 0: width / 64 (at least 1) is assumed */
 };
 
-enum prediction_type { PREDICTION_EPSILON, PREDICTION_V };
+enum prediction_type { PREDICTION_EPSILON, PREDICTION_V, PREDICTION_V_CHANGE };
 
 struct model_sizes {
     struct unet_sizes unet;
     struct vae_sizes vae;
     struct clip_sizes clip;
-    enum prediction_type prediction; /* metadata `prediction_type`: "epsilon" (default) or "v" */
+    enum prediction_type prediction; /* metadata `prediction_type`; epsilon without it */
     int64_t norm_groups;             /* of every GroupNorm, channel counts are multiples: metadata
                                         `norm_groups`, 32 without */
     int64_t model_factor; /* pixel sizes must be multiples: vae.factor × 2^(unet.level_count - 1) */
@@ -113,6 +113,7 @@ PF_MUST_CHECK enum pf_status model_sizes_set_heads(
  * is no count reads as 32 here; the readers above refuse it. */
 int64_t sizes_norm_groups(const struct checkpoint *checkpoint);
 
+extern const char *const prediction_type_names[]; /* NULL-terminated */
 const char *prediction_type_name(enum prediction_type prediction);
 
 #endif

@@ -20,7 +20,7 @@ struct formula {
     const struct run_request *request;
     const struct unet_context *prompt, *nothing;
     tensor c_img;
-    int is_v;
+    enum prediction_type prediction;
 };
 
 static tensor noise(struct scope *s, int64_t seed, uint32_t stream)
@@ -39,10 +39,13 @@ static tensor denoise(const struct formula *f, struct scope *s, tensor z, double
     tensor parts[] = {
         op_mul_scalar(s, z, 1 / sqrt(variance)), op_mul_scalar(s, f->c_img, image_share)};
     tensor output = unet_forward(f->pipeline->unet, s, op_cat(s, parts, 2, 1), &t, &context);
-    if (!f->is_v)
+    if (f->prediction == PREDICTION_EPSILON)
         return op_sub(s, z, op_mul_scalar(s, output, sigma));
-    return op_sub(
+    tensor x0 = op_sub(
         s, op_mul_scalar(s, z, 1 / variance), op_mul_scalar(s, output, sigma / sqrt(variance)));
+    if (f->prediction == PREDICTION_V_CHANGE)
+        x0 = op_add(s, x0, op_mul_scalar(s, parts[1], 0.18215 * sigma * sigma / variance));
+    return x0;
 }
 
 static tensor guided(const struct formula *f, struct scope *s, tensor z, double sigma)
@@ -81,7 +84,7 @@ static void check(const char *model, int has_lora)
     struct image input = fixture_image(SIDE, SIDE, 1);
     struct run_request request = fixture_request(&input);
     struct formula f = {pipeline, &request, NULL, pipeline->null_context, NULL,
-        pipeline->sizes.prediction == PREDICTION_V};
+        pipeline->sizes.prediction};
     request.params.steps = STEPS;
     request.auxiliary_prompt = has_lora ? "a hazy street" : "";
     struct image got = fixture_solve(pipeline, &request);
@@ -114,6 +117,7 @@ static void test_run_is_the_formulas(void **state)
     check("tiny", 1);
     check("plain", 0);
     check("v", 1);
+    check("v_change", 1);
 }
 
 int main(void)

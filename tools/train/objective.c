@@ -114,11 +114,15 @@ static tensor diffusion_loss(const struct trainee *trainee, struct scope *s,
     tensor noise = trainee_noise(s, z0, options->seed, step);
     tensor alpha = column(s, z0, signal), sigma = column(s, z0, spread);
     tensor x = op_add(s, op_mul(s, z0, alpha), op_mul(s, noise, sigma));
-    tensor wanted = noise;
-    if (trainee->sizes.prediction == PREDICTION_V)
-        wanted = op_sub(s, op_mul(s, noise, alpha), op_mul(s, z0, sigma));
     struct conditions conditions;
     conditions_make(s, trainee, batch, &conditions);
+    tensor wanted = noise;
+    if (trainee->sizes.prediction != PREDICTION_EPSILON) {
+        tensor change = z0;
+        if (trainee->sizes.prediction == PREDICTION_V_CHANGE)
+            change = op_sub(s, z0, op_mul_scalar(s, conditions.image, VAE_SCALE_FACTOR));
+        wanted = op_sub(s, op_mul(s, noise, alpha), op_mul(s, change, sigma));
+    }
     tensor output = trainee_predict(trainee, s, x, t, &conditions);
     tensor loss = op_mean_all(s, op_square(s, op_sub(s, output, wanted)));
     unet_context_destroy(conditions.context);

@@ -130,7 +130,8 @@ tensor trainee_denoise(const struct trainee *trainee, struct scope *s, tensor z,
     for (int64_t row = 0; row < tensor_dim(z, 0); row++)
         t[row] = (float)schedule_t_of_sigma(&trainee->schedule, sigmas[row]);
     tensor output = trainee_predict(trainee, s, denoiser_input(s, z, sigmas), t, conditions);
-    return denoiser_x0(s, trainee->sizes.prediction, z, output, sigmas);
+    return denoiser_x0(
+        s, trainee->sizes.prediction, z, conditions->image, output, sigmas);
 }
 
 tensor trainee_latent(const struct trainee *trainee, struct scope *s, tensor pixels)

@@ -70,23 +70,28 @@ static void test_denoiser_rows(void **state)
     (void)state;
     struct pf_error err = PF_ERROR_INIT;
     SCOPE(s, &err);
-    const float zs[] = {1, -2, 3}, outputs[] = {0.5F, 0.25F, -1};
+    const float zs[] = {1, -2, 3}, outputs[] = {0.5F, 0.25F, -1}, images[] = {4, -5, 6};
     const double sigmas[] = {14.6, 1, 0.03};
     tensor z = tensor_from_f32(&s, zs, DIMS(3, 1, 1, 1));
     tensor output = tensor_from_f32(&s, outputs, DIMS(3, 1, 1, 1));
     tensor input = denoiser_input(&s, z, sigmas);
-    tensor eps = denoiser_x0(&s, PREDICTION_EPSILON, z, output, sigmas);
-    tensor v = denoiser_x0(&s, PREDICTION_V, z, output, sigmas);
+    tensor image = tensor_from_f32(&s, images, DIMS(3, 1, 1, 1));
+    tensor eps = denoiser_x0(&s, PREDICTION_EPSILON, z, image, output, sigmas);
+    tensor v = denoiser_x0(&s, PREDICTION_V, z, image, output, sigmas);
+    tensor change = denoiser_x0(&s, PREDICTION_V_CHANGE, z, image, output, sigmas);
     for (int i = 0; i < 3; i++) {
         double root = sqrt(sigmas[i] * sigmas[i] + 1);
         assert_near(element(&s, input, i), (double)zs[i] / root);
         assert_near(element(&s, eps, i), (double)zs[i] - sigmas[i] * (double)outputs[i]);
-        assert_near(
-            element(&s, v, i), (double)zs[i] / root / root - (double)outputs[i] * sigmas[i] / root);
+        double of_v = (double)zs[i] / root / root - (double)outputs[i] * sigmas[i] / root;
+        double of_image = 0.18215 * (double)images[i] * sigmas[i] * sigmas[i] / root / root;
+        assert_near(element(&s, v, i), of_v);
+        assert_near(element(&s, change, i), of_v + of_image);
     }
 }
 
-/* z = x0 + σ·ε and v = (ε - σ·x0)/√(1+σ²) (that is √ᾱ·ε - √(1-ᾱ)·x0): both find x0. */
+/* z = x0 + σ·ε, v = (ε - σ·x0)/√(1+σ²) (that is √ᾱ·ε - √(1-ᾱ)·x0), v_change the same of x0 - c: all
+ * find x0. */
 static void test_denoiser_inverts_its_definition(void **state)
 {
     (void)state;
@@ -98,11 +103,20 @@ static void test_denoiser_inverts_its_definition(void **state)
         double sigma = sigmas[i];
         float z = (float)(x0 + sigma * eps);
         float e = (float)eps, v = (float)((eps - sigma * x0) / sqrt(1 + sigma * sigma));
+        float image = 2.5F;
+        double change = x0 - 0.18215 * (double)image;
+        float vc = (float)((eps - sigma * change) / sqrt(1 + sigma * sigma));
         tensor zt = tensor_from_f32(&s, &z, DIMS(1, 1, 1, 1));
         tensor et = tensor_from_f32(&s, &e, DIMS(1, 1, 1, 1));
         tensor vt = tensor_from_f32(&s, &v, DIMS(1, 1, 1, 1));
-        assert_near(tensor_scalar(&s, denoiser_x0(&s, PREDICTION_EPSILON, zt, et, &sigma)), x0);
-        assert_near(tensor_scalar(&s, denoiser_x0(&s, PREDICTION_V, zt, vt, &sigma)), x0);
+        tensor vct = tensor_from_f32(&s, &vc, DIMS(1, 1, 1, 1));
+        tensor it = tensor_from_f32(&s, &image, DIMS(1, 1, 1, 1));
+        tensor of_eps = denoiser_x0(&s, PREDICTION_EPSILON, zt, it, et, &sigma);
+        tensor of_v = denoiser_x0(&s, PREDICTION_V, zt, it, vt, &sigma);
+        tensor of_change = denoiser_x0(&s, PREDICTION_V_CHANGE, zt, it, vct, &sigma);
+        assert_near(tensor_scalar(&s, of_eps), x0);
+        assert_near(tensor_scalar(&s, of_v), x0);
+        assert_near(tensor_scalar(&s, of_change), x0);
     }
 }
 
@@ -115,7 +129,7 @@ static void test_denoiser_is_float32(void **state)
     const double sigmas[] = {1, 2};
     tensor z = tensor_from_f32(&s, values, DIMS(2, 1, 1, 1));
     tensor half = op_to_type(&s, z, TENSOR_BF16);
-    tensor x0 = denoiser_x0(&s, PREDICTION_EPSILON, z, half, sigmas);
+    tensor x0 = denoiser_x0(&s, PREDICTION_EPSILON, z, z, half, sigmas);
     assert_int_equal(tensor_type(x0), TENSOR_F32);
     assert_int_equal(tensor_type(denoiser_input(&s, z, sigmas)), TENSOR_F32);
 }

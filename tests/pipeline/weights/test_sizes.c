@@ -152,7 +152,7 @@ static void test_other_structures(void **state)
     sizes.vae.lora_rank = 2;
     sizes.vae.res_blocks = 1;
     sizes.vae.z_channels = 8;
-    sizes.prediction = PREDICTION_V;
+    sizes.prediction = PREDICTION_V_CHANGE;
     assert_ok(random_model_complete(&sizes, &err), &err);
     check_reads_back(&sizes);
     sizes.unet.level_count = sizes.vae.level_count = 1;

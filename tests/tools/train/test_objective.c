@@ -123,6 +123,7 @@ static void test_diffusion_of_v(void **state)
 {
     (void)state;
     check_stage("v", STAGE_DIFFUSION);
+    check_stage("v_change", STAGE_DIFFUSION);
 }
 
 static void test_decoder(void **state)
