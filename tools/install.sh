@@ -5,8 +5,8 @@
 set -eu
 
 build='gcc g++ meson ninja-build pkg-config libtorch-dev libopenblas0-pthread libmicrohttpd-dev
-    libjansson-dev libsqlite3-dev libvips-dev libcurl4-openssl-dev zlib1g-dev curl'
-tests='clang libclang-rt-14-dev libcmocka-dev chromium openssl python3 nginx prometheus'
+    libjansson-dev libsqlite3-dev libvips-dev libcurl4-openssl-dev libvips-tools zlib1g-dev curl'
+tests='clang libclang-rt-14-dev libcmocka-dev chromium openssl python3 nginx prometheus jq gnuplot-nox'
 
 packages=$build
 [ "${1:-}" = --tests ] && packages="$packages $tests"

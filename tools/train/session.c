@@ -233,8 +233,9 @@ static enum pf_status train(
     const struct session_options *o = session->options;
     session->start_ms = session->window_ms = clock_monotonic_ms();
     session->window_step = session->state.step;
+    double norm = 0;
     while (!is_over(session, interrupted)) {
-        double loss = 0, norm = 0;
+        double loss = 0;
         PF_TRY(take_step(session, &loss, &norm, err));
         session->window_loss += loss;
         if (is_due(session->state.step, o->log_every))
@@ -244,6 +245,8 @@ static enum pf_status train(
         if (is_due(session->state.step, o->save_every))
             PF_TRY(state_write(&session->trainee.parameters, &session->state, o->out, err));
     }
+    if (session->state.step > session->window_step)
+        write_log(session, norm);
     if (session->valid)
         PF_TRY(check_valid(session, err));
     return state_write(&session->trainee.parameters, &session->state, o->out, err);

@@ -21,6 +21,11 @@ bytes=$(wc -c <"$small")
 "$build/promptfix" inspect "$small" >"$folder/report"
 grep -q 'predicts v' "$folder/report" || { cat "$folder/report"; exit 1; }
 
+for stage in vae diffusion decoder; do
+    "$source/tools/train/plot.sh" "$folder/work/log.jsonl" $stage "$folder/$stage.svg"
+    grep -q '</svg>' "$folder/$stage.svg"
+done
+
 # Run again, every stage is taken up from its state, has nothing left to do, and ends with the same bytes.
 cp "$small" "$folder/first"
 "$source/tools/train/small.sh" "$folder/pairs" "$folder/pairs" "$folder/work" >/dev/null
