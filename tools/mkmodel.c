@@ -32,6 +32,7 @@ static const char usage[] =
     "  --merges FILE            puts the tokenizer's merges.txt into the metadata\n"
     "  --prediction P           epsilon (default), v or v_change, for the metadata\n"
     "  --norm-groups N          groups of every GroupNorm (default 32), safetensors only\n"
+    "  --conv-padding P         zeros (default) or edge, for the metadata\n"
     "  --unet-channels N        model channels, a multiple of the groups\n"
     "  --unet-mult N,N,…        channels of each level as multiples of it\n"
     "  --unet-res-blocks N[,…]  residual blocks of each level\n"
@@ -62,6 +63,7 @@ enum option_id {
     OPTION_MERGES,
     OPTION_PREDICTION,
     OPTION_NORM_GROUPS,
+    OPTION_CONV_PADDING,
     OPTION_UNET_CHANNELS,
     OPTION_UNET_MULT,
     OPTION_UNET_RES_BLOCKS,
@@ -92,6 +94,7 @@ static const struct option options[] = {
     {"merges", required_argument, NULL, OPTION_MERGES},
     {"prediction", required_argument, NULL, OPTION_PREDICTION},
     {"norm-groups", required_argument, NULL, OPTION_NORM_GROUPS},
+    {"conv-padding", required_argument, NULL, OPTION_CONV_PADDING},
     {"unet-channels", required_argument, NULL, OPTION_UNET_CHANNELS},
     {"unet-mult", required_argument, NULL, OPTION_UNET_MULT},
     {"unet-res-blocks", required_argument, NULL, OPTION_UNET_RES_BLOCKS},
@@ -202,6 +205,9 @@ static enum pf_status set_choice(struct random_model *model, int option, const c
     } else if (option == OPTION_FORMAT) {
         PF_TRY(parse_choice(name, value, formats, &index, err));
         model->format = index == 0 ? CHECKPOINT_SAFETENSORS : CHECKPOINT_TORCH_ZIP;
+    } else if (option == OPTION_CONV_PADDING) {
+        PF_TRY(parse_choice(name, value, conv_padding_names, &index, err));
+        model->sizes.conv_padding = (enum conv_padding)index;
     } else {
         PF_TRY(parse_choice(name, value, prediction_type_names, &index, err));
         model->sizes.prediction = (enum prediction_type)index;

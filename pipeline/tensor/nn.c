@@ -8,7 +8,18 @@ tensor nn_linear(struct scope *s, const struct nn_linear *layer, tensor x)
 
 tensor nn_conv2d(struct scope *s, const struct nn_conv2d *layer, tensor x)
 {
-    return op_conv2d(s, x, layer->weight, layer->bias, layer->stride, layer->padding);
+    int padding = layer->padding;
+    if (padding == 0 || !layer->pads_edge)
+        return op_conv2d(s, x, layer->weight, layer->bias, layer->stride, padding);
+    tensor padded = op_pad_edge(s, x, padding, padding);
+    tensor y = op_conv2d(s, padded, layer->weight, layer->bias, layer->stride, 0);
+    scope_drop(s, padded);
+    return y;
+}
+
+tensor nn_pad_end(struct scope *s, const struct nn_conv2d *layer, tensor x)
+{
+    return layer->pads_edge ? op_pad_edge(s, x, 0, 1) : op_pad(s, x, DIMS(0, 1, 0, 1));
 }
 
 tensor nn_group_norm(struct scope *s, const struct nn_group_norm *layer, tensor x)

@@ -16,6 +16,7 @@ struct nn_conv2d {
     tensor weight; /* [out,in,k,k], channels last */
     tensor bias;   /* [out], or NULL */
     int stride, padding;
+    int pads_edge; /* pads with the border's own values (metadata `conv_padding`), else with 0 */
 };
 
 /* GroupNorm; C is a multiple of `groups`, 32 everywhere in Stable Diffusion. */
@@ -33,6 +34,9 @@ struct nn_layer_norm {
 tensor nn_linear(
     struct scope *s, const struct nn_linear *layer, tensor x); /* [...,in] → [...,out] */
 tensor nn_conv2d(struct scope *s, const struct nn_conv2d *layer, tensor x); /* [B,C,H,W] */
+
+/* x [B,C,H,W] with one more row below and one more column at the right, padded as `layer` says. */
+tensor nn_pad_end(struct scope *s, const struct nn_conv2d *layer, tensor x);
 tensor nn_group_norm(struct scope *s, const struct nn_group_norm *layer, tensor x);
 tensor nn_layer_norm(struct scope *s, const struct nn_layer_norm *layer, tensor x);
 

@@ -128,7 +128,9 @@ tensor op_mul_scalar_in(struct scope *s, tensor a, double b)
 
 tensor op_lerp_in(struct scope *s, tensor a, tensor b, double weight)
 {
-    RUN_IN_SCALAR(s, a, weight, atg_lerp_(&out, a, b, number));
+    if (!op_mul_scalar_in(s, a, 1 - weight)) /* libtorch 1.13's lerp_ is several times slower */
+        return NULL;
+    RUN_IN_SCALAR(s, a, weight, atg_add_scaled_(&out, a, b, number));
 }
 
 tensor op_addcmul_in(struct scope *s, tensor a, tensor b, tensor c, double factor)
@@ -199,6 +201,28 @@ tensor op_stack(struct scope *s, const tensor *list, int count, int dim)
 tensor op_pad(struct scope *s, tensor a, const int64_t *pads, int pad_count)
 {
     RUN(s, atg_constant_pad_nd(&out, a, LIST(pads), pad_count));
+}
+
+/* Repeats the first and last slice along `dim`; by op_cat, since libtorch 1.13's replication_pad2d
+ * knows neither bfloat16 nor channels-last memory. */
+static tensor pad_edge_along(struct scope *s, tensor a, int dim, int before, int after)
+{
+    enum { PARTS_MAX = 8 };
+    tensor parts[PARTS_MAX];
+    int count = 0;
+    for (int i = 0; i < before; i++)
+        parts[count++] = op_narrow(s, a, dim, 0, 1);
+    parts[count++] = a;
+    for (int i = 0; i < after; i++)
+        parts[count++] = op_narrow(s, a, dim, tensor_dim(a, dim) - 1, 1);
+    return op_cat(s, parts, count, dim);
+}
+
+tensor op_pad_edge(struct scope *out, tensor a, int before, int after)
+{
+    SCOPE(s, out->err);
+    tensor wide = pad_edge_along(&s, a, 3, before, after);
+    return scope_move(&s, pad_edge_along(&s, wide, 2, before, after), out);
 }
 
 tensor op_channels_last(struct scope *s, tensor a)

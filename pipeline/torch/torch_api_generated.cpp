@@ -21,6 +21,11 @@ void atg_add_(tensor *out__, tensor self, tensor other)
     OUT(self->add_(*other));
 }
 
+void atg_add_scaled_(tensor *out__, tensor self, tensor other, scalar alpha)
+{
+    OUT(self->add_(*other, *alpha));
+}
+
 void atg_add_scalar(tensor *out__, tensor self, scalar other)
 {
     OUT(torch::add(*self, *other));
@@ -189,16 +194,6 @@ void atg_isfinite(tensor *out__, tensor self)
 void atg_layer_norm(tensor *out__, tensor input, int64_t *normalized_shape_data, int normalized_shape_len, tensor weight, tensor bias, double eps, int cudnn_enable)
 {
     OUT(torch::layer_norm(*input, dims(normalized_shape_data, normalized_shape_len), optional(weight), optional(bias), eps, cudnn_enable != 0));
-}
-
-void atg_lerp(tensor *out__, tensor self, tensor end, scalar weight)
-{
-    OUT(torch::lerp(*self, *end, *weight));
-}
-
-void atg_lerp_(tensor *out__, tensor self, tensor end, scalar weight)
-{
-    OUT(self->lerp_(*end, *weight));
 }
 
 void atg_linear(tensor *out__, tensor input, tensor weight, tensor bias)

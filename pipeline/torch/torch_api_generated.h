@@ -9,6 +9,7 @@
 void atg_abs(tensor *out__, tensor self);
 void atg_add(tensor *out__, tensor self, tensor other);
 void atg_add_(tensor *out__, tensor self, tensor other);
+void atg_add_scaled_(tensor *out__, tensor self, tensor other, scalar alpha);
 void atg_add_scalar(tensor *out__, tensor self, scalar other);
 void atg_addcdiv_(tensor *out__, tensor self, tensor tensor1, tensor tensor2, scalar value);
 void atg_addcmul_(tensor *out__, tensor self, tensor tensor1, tensor tensor2, scalar value);
@@ -43,8 +44,6 @@ void atg_group_norm(tensor *out__, tensor input, int64_t num_groups, tensor weig
 void atg_index_select(tensor *out__, tensor self, int64_t dim, tensor index);
 void atg_isfinite(tensor *out__, tensor self);
 void atg_layer_norm(tensor *out__, tensor input, int64_t *normalized_shape_data, int normalized_shape_len, tensor weight, tensor bias, double eps, int cudnn_enable);
-void atg_lerp(tensor *out__, tensor self, tensor end, scalar weight);
-void atg_lerp_(tensor *out__, tensor self, tensor end, scalar weight);
 void atg_linear(tensor *out__, tensor input, tensor weight, tensor bias);
 void atg_log(tensor *out__, tensor self);
 void atg_matmul(tensor *out__, tensor self, tensor other);

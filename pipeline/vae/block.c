@@ -39,11 +39,12 @@ struct vae_middle vae_middle_load(const struct weights *weights, int has_attenti
 }
 
 /* lora_up(lora_down(h + skip)): the skip takes part where its shape is h's. */
-static tensor lora_forward(struct scope *s, tensor h, const struct vae_lora_use *lora)
+static tensor lora_forward(
+    struct scope *s, tensor h, const struct vae_lora_use *lora, int pads_edge)
 {
     enum tensor_type type = tensor_type(h);
-    struct nn_conv2d down = {op_to_type(s, lora->down, type), NULL, 1, 1};
-    struct nn_conv2d up = {op_to_type(s, lora->up, type), NULL, 1, 0};
+    struct nn_conv2d down = {op_to_type(s, lora->down, type), NULL, 1, 1, pads_edge};
+    struct nn_conv2d up = {op_to_type(s, lora->up, type), NULL, 1, 0, 0};
     tensor input = tensor_same_shape(h, lora->skip) ? op_add(s, h, lora->skip) : h;
     return nn_conv2d(s, &up, nn_conv2d(s, &down, input));
 }
@@ -55,7 +56,7 @@ tensor vae_res_block(
     tensor normed = nn_group_norm_silu(&s, &block->norm1, x);
     tensor h = nn_conv2d(&s, &block->conv1, normed);
     if (lora && scope_ok(&s))
-        h = nn_add_to(&s, h, lora_forward(&s, normed, lora));
+        h = nn_add_to(&s, h, lora_forward(&s, normed, lora, block->conv1.pads_edge));
     scope_drop(&s, normed);
     h = nn_conv2d(&s, &block->conv2, nn_group_norm_silu(&s, &block->norm2, h));
     tensor shortcut = block->shortcut.weight ? nn_conv2d(&s, &block->shortcut, x) : x;

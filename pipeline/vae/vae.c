@@ -140,7 +140,7 @@ static tensor advance(struct scope *s, tensor h, tensor next)
 static tensor downsample(struct scope *out, const struct nn_conv2d *conv, tensor x)
 {
     SCOPE(s, out->err);
-    return scope_move(&s, nn_conv2d(&s, conv, op_pad(&s, x, DIMS(0, 1, 0, 1))), out);
+    return scope_move(&s, nn_conv2d(&s, conv, nn_pad_end(&s, conv, x)), out);
 }
 
 static tensor upsample(struct scope *out, const struct nn_conv2d *conv, tensor x)

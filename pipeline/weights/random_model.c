@@ -317,6 +317,9 @@ static enum pf_status write_metadata(const struct filler *filler, struct pf_erro
         snprintf(number, sizeof number, "%" PRId64, sizes->norm_groups);
         PF_TRY(checkpoint_writer_add_metadata(filler->writer, "norm_groups", number, err));
     }
+    if (sizes->conv_padding != CONV_PADDING_ZEROS)
+        PF_TRY(checkpoint_writer_add_metadata(
+            filler->writer, "conv_padding", conv_padding_names[sizes->conv_padding], err));
     return checkpoint_writer_add_metadata(
         filler->writer, "prediction_type", prediction_type_name(sizes->prediction), err);
 }

@@ -94,6 +94,38 @@ int64_t sizes_norm_groups(const struct checkpoint *checkpoint)
     return groups;
 }
 
+const char *const conv_padding_names[] = {"zeros", "edge", NULL};
+
+/* The metadata's place among the names; the first without it. */
+static enum pf_status read_choice(const struct checkpoint *checkpoint, const char *key,
+    const char *const *names, int *ret_index, struct pf_error *err)
+{
+    const char *text = checkpoint_metadata(checkpoint, key);
+    char expected[128] = "";
+    size_t used = 0;
+    *ret_index = 0;
+    if (!text)
+        return PF_OK;
+    for (int i = 0; names[i]; i++) {
+        *ret_index = i;
+        if (strcmp(text, names[i]) == 0)
+            return PF_OK;
+        used += (size_t)snprintf(
+            expected + used, sizeof expected - used, "%s'%s'", i ? ", " : "", names[i]);
+    }
+    *ret_index = 0;
+    return pf_fail(err, PF_UNSUPPORTED, "metadata '%s' is '%.64s', expected one of %s", key, text,
+        expected);
+}
+
+enum conv_padding sizes_conv_padding(const struct checkpoint *checkpoint)
+{
+    struct pf_error unused = PF_ERROR_INIT;
+    int index;
+    (void)!read_choice(checkpoint, "conv_padding", conv_padding_names, &index, &unused);
+    return (enum conv_padding)index;
+}
+
 static enum pf_status check_channels(const struct checkpoint *checkpoint, const char *what,
     int level, int64_t channels, struct pf_error *err)
 {
@@ -307,20 +339,6 @@ const char *prediction_type_name(enum prediction_type prediction)
     return prediction_type_names[prediction];
 }
 
-static enum pf_status read_prediction(
-    const struct checkpoint *checkpoint, enum prediction_type *ret_prediction, struct pf_error *err)
-{
-    const char *text = checkpoint_metadata(checkpoint, "prediction_type");
-    for (int i = PREDICTION_EPSILON; i <= PREDICTION_V_CHANGE; i++) {
-        if (!text || strcmp(text, prediction_type_name((enum prediction_type)i)) == 0) {
-            *ret_prediction = (enum prediction_type)i;
-            return PF_OK;
-        }
-    }
-    return pf_fail(err, PF_UNSUPPORTED,
-        "metadata 'prediction_type' is '%.64s', expected 'epsilon', 'v' or 'v_change'", text);
-}
-
 static enum pf_status check_parts(const struct model_sizes *sizes, struct pf_error *err)
 {
     if (sizes->unet.out_channels != sizes->vae.embed_channels ||
@@ -374,10 +392,14 @@ enum pf_status model_sizes_read(
     const struct checkpoint *checkpoint, struct model_sizes *ret_sizes, struct pf_error *err)
 {
     struct model_sizes sizes = {0};
+    int prediction, padding;
     PF_TRY(unet_sizes_read(checkpoint, &sizes.unet, err));
     PF_TRY(vae_sizes_read(checkpoint, &sizes.vae, err));
     PF_TRY(clip_sizes_read(checkpoint, &sizes.clip, err));
-    PF_TRY(read_prediction(checkpoint, &sizes.prediction, err));
+    PF_TRY(read_choice(checkpoint, "prediction_type", prediction_type_names, &prediction, err));
+    PF_TRY(read_choice(checkpoint, "conv_padding", conv_padding_names, &padding, err));
+    sizes.prediction = (enum prediction_type)prediction;
+    sizes.conv_padding = (enum conv_padding)padding;
     PF_TRY(read_norm_groups(checkpoint, &sizes.norm_groups, err));
     PF_TRY(check_parts(&sizes, err));
     sizes.model_factor = sizes.vae.factor << (sizes.unet.level_count - 1);

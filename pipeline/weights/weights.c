@@ -28,7 +28,8 @@ void weights_init(struct weights *ret_weights, const struct checkpoint *checkpoi
     *ret_weights = (struct weights){.checkpoint = checkpoint,
         .owner = owner,
         .place = place,
-        .norm_groups = (int)sizes_norm_groups(checkpoint)};
+        .norm_groups = (int)sizes_norm_groups(checkpoint),
+        .pads_edge = sizes_conv_padding(checkpoint) == CONV_PADDING_EDGE};
     snprintf(ret_weights->prefix, sizeof ret_weights->prefix, "%s", prefix);
 }
 
@@ -175,7 +176,8 @@ struct nn_linear weights_linear(const struct weights *weights, const char *name)
 struct nn_conv2d weights_conv2d(
     const struct weights *weights, const char *name, int stride, int padding)
 {
-    return (struct nn_conv2d){weight_of(weights, name), bias_of(weights, name), stride, padding};
+    return (struct nn_conv2d){
+        weight_of(weights, name), bias_of(weights, name), stride, padding, weights->pads_edge};
 }
 
 struct nn_group_norm weights_group_norm(const struct weights *weights, const char *name, double eps)

@@ -23,6 +23,7 @@ struct weights {
     struct scope *owner;                 /* borrowed */
     struct tensor_place place;
     int norm_groups; /* of every GroupNorm: sizes_norm_groups() */
+    int pads_edge;   /* of every convolution: sizes_conv_padding() */
     char prefix[WEIGHTS_NAME_MAX];
 };
 

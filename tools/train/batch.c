@@ -17,6 +17,7 @@ void batch_destroy(struct batch *batch)
     free(batch->auxiliary);
     free(batch->has_image);
     free(batch->tasks);
+    free(batch->is_empty);
     free(batch);
 }
 
@@ -29,14 +30,15 @@ static struct batch *batch_create(const struct batch_options *options)
     batch->rows = options->rows;
     batch->size = options->size;
     batch->positions = options->positions;
-    batch->input = malloc(rows * 3 * size * size * sizeof(float));
-    batch->target = malloc(rows * 3 * size * size * sizeof(float));
+    batch->input = malloc(rows * (3 * size * size + 1) * sizeof(float));
+    batch->target = malloc(rows * (3 * size * size + 1) * sizeof(float));
     batch->instruction = calloc(rows * (size_t)options->positions, sizeof(int64_t));
     batch->auxiliary = calloc(rows * (size_t)options->positions, sizeof(int64_t));
     batch->has_image = calloc(rows, sizeof(float));
     batch->tasks = calloc(rows, sizeof *batch->tasks);
+    batch->is_empty = calloc(rows, 1);
     if (batch->input && batch->target && batch->instruction && batch->auxiliary &&
-        batch->has_image && batch->tasks)
+        batch->has_image && batch->tasks && batch->is_empty)
         return batch;
     batch_destroy(batch);
     return NULL;
@@ -104,13 +106,16 @@ static enum pf_status fill_row(const struct batch_options *options, const struct
     struct cut cut;
     size_t pixels = 3 * (size_t)options->size * (size_t)options->size;
     size_t ids = (size_t)row * (size_t)options->positions;
-    PF_TRY(choose_cut(sample, options, draws, &cut, err));
-    cut_image(&cut, &sample->input, (int)options->size, batch->input + (size_t)row * pixels);
-    cut_image(&cut, &sample->target, (int)options->size, batch->target + (size_t)row * pixels);
+    if (options->size > 0) {
+        PF_TRY(choose_cut(sample, options, draws, &cut, err));
+        cut_image(&cut, &sample->input, (int)options->size, batch->input + (size_t)row * pixels);
+        cut_image(&cut, &sample->target, (int)options->size, batch->target + (size_t)row * pixels);
+    }
     batch->has_image[row] = draws[4] < options->drop_image ? 0.0f : 1.0f;
     snprintf(batch->tasks[row], sizeof batch->tasks[row], "%s", sample->task);
-    PF_TRY(encode(options, sample->instruction, draws[5] < options->drop_instruction,
-        batch->instruction + ids, err));
+    batch->is_empty[row] = draws[5] < options->drop_instruction || !sample->instruction[0];
+    PF_TRY(encode(
+        options, sample->instruction, batch->is_empty[row], batch->instruction + ids, err));
     return encode(options, sample->auxiliary, draws[6] < options->drop_auxiliary,
         batch->auxiliary + ids, err);
 }
@@ -125,7 +130,9 @@ static enum pf_status make_row(const struct batch_options *options, struct batch
     size_t count = shards_count(options->shards);
     size_t index = (size_t)(draws[8] * (double)count);
     struct sample sample = {0};
-    enum pf_status status = shards_read(options->shards, index, &sample, err);
+    enum pf_status status = options->size > 0
+                                ? shards_read(options->shards, index, &sample, err)
+                                : shards_read_texts(options->shards, index, &sample, err);
     if (status == PF_OK)
         status = fill_row(options, &sample, batch, row, draws, err);
     sample_finish(&sample);

@@ -17,7 +17,7 @@ struct batch_options {
     const struct shards *shards;       /* borrowed */
     const struct tokenizer *tokenizer; /* borrowed */
     int64_t positions;                 /* T */
-    int64_t rows, size;                /* B, S */
+    int64_t rows, size;                /* B, S; S = 0: texts alone, no picture is read */
     uint64_t seed;
     double drop_instruction; /* share of rows whose instruction becomes "" */
     double drop_auxiliary;   /* the same for the auxiliary prompt */
@@ -31,6 +31,7 @@ struct batch {
     int64_t *instruction, *auxiliary; /* [B,T] token ids */
     float *has_image;                 /* [B]: 0 where the image condition is dropped */
     char (*tasks)[32];                /* [B] */
+    char *is_empty;                   /* [B] 1 where the instruction was left out */
 };
 
 void batch_destroy(struct batch *batch);

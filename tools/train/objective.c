@@ -52,6 +52,26 @@ static void narrow_skips(struct scope *s, struct vae_skips *skips, int64_t rows)
         skips->features[i] = op_narrow(s, skips->features[i], 0, rows, rows);
 }
 
+/* Mean squared error of the cosines between the texts' mean encodings: 1 within a task, 0 between two.
+ * The mean over the tokens is what the UNet's attention begins with, before it has learned where to
+ * look. */
+static tensor text_loss(const struct trainee *trainee, struct scope *s,
+    const struct objective_options *options, const struct batch_tensors *batch, int64_t step)
+{
+    (void)options;
+    (void)step;
+    tensor texts = op_to_type(s, clip_encode(trainee->clip, s, batch->instruction), TENSOR_F32);
+    tensor mean = op_mean(s, texts, DIMS(1), 0);
+    tensor length = op_sqrt(s, op_sum(s, op_square(s, mean), DIMS(1), 1));
+    tensor unit = op_div(s, mean, length);
+    tensor cosines = op_matmul(s, unit, op_transpose(s, unit, 0, 1));
+    int device = tensor_device(cosines);
+    tensor weight = op_to_device(s, batch->compared, device);
+    tensor miss = op_square(s, op_sub(s, cosines, op_to_device(s, batch->same_task, device)));
+    tensor count = op_clamp(s, op_sum_all(s, weight), 1, HUGE_VAL);
+    return op_div(s, op_sum_all(s, op_mul(s, miss, weight)), count);
+}
+
 /* The target's latent with the encoder's own spread, and more noise for some rows, as what the UNet
  * will hand over is not exact either; decoded beside the input's features. */
 static tensor vae_loss(const struct trainee *trainee, struct scope *s,
@@ -156,6 +176,7 @@ tensor objective_loss(const struct trainee *trainee, struct scope *s,
 {
     static tensor (*const losses[STAGE_COUNT])(const struct trainee *, struct scope *,
         const struct objective_options *, const struct batch_tensors *, int64_t) = {
+        [STAGE_TEXT] = text_loss,
         [STAGE_VAE] = vae_loss,
         [STAGE_DIFFUSION] = diffusion_loss,
         [STAGE_DECODER] = decoder_loss,

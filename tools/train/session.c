@@ -42,7 +42,7 @@ static struct batch_options batch_options_of(
         .tokenizer = session->trainee.tokenizer,
         .positions = session->trainee.sizes.clip.positions,
         .rows = o->rows,
-        .size = o->size,
+        .size = o->stage == STAGE_TEXT ? 0 : o->size,
         .seed = (uint64_t)o->seed,
         .drop_instruction = o->drop_instruction,
         .drop_auxiliary = o->drop_auxiliary,
@@ -55,7 +55,7 @@ static struct batch_options batch_options_of(
 static enum pf_status make_valid(struct session *session, struct pf_error *err)
 {
     const struct session_options *o = session->options;
-    if (!o->valid_data[0])
+    if (!o->valid_data[0] || o->stage == STAGE_TEXT)
         return PF_OK;
     PF_TRY(shards_open(&session->valid_shards, o->valid_data, err));
     struct batch_options options = batch_options_of(session, session->valid_shards);

@@ -10,12 +10,15 @@ set -eu
 here=$(cd "$(dirname "$0")/../.." && pwd)
 build=${BUILD:-$here/build}
 train=$1 valid=$2 work=$3
-vae_steps=${VAE_STEPS:-4500} diffusion_steps=${DIFFUSION_STEPS:-40000} decoder_steps=${DECODER_STEPS:-3000}
+text_steps=${TEXT_STEPS:-300} vae_steps=${VAE_STEPS:-4500}
+diffusion_steps=${DIFFUSION_STEPS:-40000} decoder_steps=${DECODER_STEPS:-3000}
 minutes=${MINUTES:-0} merges=${MERGES:-1534} threads=${THREADS:-2}
 vae_size=${VAE_SIZE:-64} size=${SIZE:-128}
 
-# Threads that wait must not spin, and small products are faster on one core.
-export OMP_WAIT_POLICY=passive OPENBLAS_NUM_THREADS=1
+# Threads that wait spin for a moment and no longer, small products are faster on one core, and memory
+# that was given back is wanted again at the next step.
+export OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=50000 OPENBLAS_NUM_THREADS=1
+export MALLOC_MMAP_THRESHOLD_=2000000000 MALLOC_TRIM_THRESHOLD_=8000000000 MALLOC_TOP_PAD_=67108864
 mkdir -p "$work/sheets"
 run() {
     stage=$1 from=$2 out=$work/$1.safetensors
@@ -29,15 +32,21 @@ run() {
 [ -f "$work/merges.txt" ] ||
     "$build/promptfix-train" merges --data "$train" --out "$work/merges.txt" --count "$merges"
 [ -f "$work/start.safetensors" ] || "$build/promptfix-mkmodel" --preset small --dtype f32 --seed 1 \
-    --norm-groups 2 --merges "$work/merges.txt" --prediction v \
+    --norm-groups 2 --conv-padding edge --merges "$work/merges.txt" --prediction v_change \
     --clip-width 128 --clip-layers 2 --clip-heads 4 --clip-vocabulary $((merges + 514)) --clip-positions 48 \
     --vae-channels 16 --vae-mult 1,2,4,8 --vae-res-blocks 1 --vae-latent 8 --vae-lora-rank 16 \
     --no-vae-attention \
-    --unet-channels 64 --unet-mult 1,2,3 --unet-res-blocks 2,2,2 --unet-attention 0,0,1 --unet-heads 4 \
+    --unet-channels 64 --unet-mult 1,2,3 --unet-res-blocks 2,2,1 --unet-attention 0,1,1 --unet-heads 4 \
     "$work/start.safetensors"
 
+# The text encoder learns to tell the tasks apart.
+run text "$work/start.safetensors" --rows 96 --steps "$text_steps" --warmup 20 --rate 1e-3 \
+    --final-rate 5e-5 --drop-instruction 0.03
+"$build/promptfix-train" export --model "$work/text.safetensors" --out "$work/text-average.safetensors" \
+    --dtype float32
+
 # The autoencoder, then latents of mean 0 and deviation 1.
-run vae "$work/start.safetensors" --fresh --rows 8 --size "$vae_size" --shrink 0.3 --steps "$vae_steps" \
+run vae "$work/text-average.safetensors" --fresh --rows 8 --size "$vae_size" --shrink 0.3 --steps "$vae_steps" \
     --warmup 50 --rate 4e-4 --final-rate 2e-5 --kl-weight 2e-5 --average-decay 0.998
 "$build/promptfix-train" export --model "$work/vae.safetensors" --out "$work/vae-average.safetensors" \
     --dtype float32

@@ -7,9 +7,10 @@
 #include "base/cleanup.h"
 #include "pipeline/diffusion/denoiser.h"
 #include "pipeline/diffusion/noise.h"
+#include "tools/data/tasks.h"
 #include "tools/train/draw.h"
 
-const char *const stage_names[] = {"vae", "diffusion", "decoder", "finetune", NULL};
+const char *const stage_names[] = {"text", "vae", "diffusion", "decoder", "finetune", NULL};
 
 #define PREFIX_DECODER    SIZES_PREFIX_VAE "decoder."
 #define PREFIX_POST_QUANT SIZES_PREFIX_VAE "post_quant_conv."
@@ -18,6 +19,7 @@ static const struct {
     const char *prefixes[PARAMETERS_PREFIXES_MAX];
     int count;
 } trained[STAGE_COUNT] = {
+    [STAGE_TEXT] = {{SIZES_PREFIX_CLIP}, 1},
     [STAGE_VAE] = {{SIZES_PREFIX_VAE}, 1},
     [STAGE_DIFFUSION] = {{SIZES_PREFIX_UNET, SIZES_PREFIX_CLIP}, 2},
     [STAGE_DECODER] = {{PREFIX_DECODER, PREFIX_POST_QUANT}, 2},
@@ -47,8 +49,10 @@ static enum pf_status load(
         trained[stage].prefixes, trained[stage].count, err));
     schedule_init(&trainee->schedule);
     parameters_attach(&trainee->parameters);
-    enum pf_status status = vae_create(&trainee->vae, trainee->checkpoint, &sizes->vae, place, err);
-    if (status == PF_OK && stage != STAGE_VAE)
+    enum pf_status status = PF_OK;
+    if (stage != STAGE_TEXT)
+        status = vae_create(&trainee->vae, trainee->checkpoint, &sizes->vae, place, err);
+    if (status == PF_OK && stage != STAGE_VAE && stage != STAGE_TEXT)
         status = unet_create(&trainee->unet, trainee->checkpoint, &sizes->unet, place, err);
     if (status == PF_OK && stage != STAGE_VAE)
         status = clip_create(&trainee->clip, trainee->checkpoint, &sizes->clip, place, err);
@@ -78,17 +82,47 @@ void trainee_close(struct trainee *trainee)
     *trainee = (struct trainee){0};
 }
 
+/* Which rows are of one task. An empty instruction is a task of its own; those of more tasks than one
+ * ("combined") are compared with none. */
+static void compare_tasks(struct scope *s, const struct batch *batch, struct batch_tensors *ret)
+{
+    enum { UNKNOWN = -1, EMPTY = TASK_COUNT };
+    size_t rows = (size_t)batch->rows;
+    AUTO_FREE int *tasks = calloc(rows, sizeof *tasks);
+    AUTO_FREE float *same = calloc(rows * rows, sizeof *same);
+    AUTO_FREE float *compared = calloc(rows * rows, sizeof *compared);
+    if (!tasks || !same || !compared) {
+        pf_fail(s->err, PF_NOMEM, "tasks of %zu rows", rows);
+        return;
+    }
+    for (size_t i = 0; i < rows; i++)
+        tasks[i] = batch->is_empty[i] ? EMPTY : task_find(batch->tasks[i]);
+    for (size_t i = 0; i < rows; i++) {
+        for (size_t j = 0; j < rows; j++) {
+            same[i * rows + j] = tasks[i] == tasks[j];
+            compared[i * rows + j] = i != j && tasks[i] != UNKNOWN && tasks[j] != UNKNOWN;
+        }
+    }
+    ret->same_task = tensor_from_f32(s, same, DIMS(batch->rows, batch->rows));
+    ret->compared = tensor_from_f32(s, compared, DIMS(batch->rows, batch->rows));
+}
+
 void batch_tensors_make(struct scope *s, const struct trainee *trainee, const struct batch *batch,
     struct batch_tensors *ret)
 {
     int device = trainee->parameters.place.device;
     int64_t rows = batch->rows, size = batch->size, positions = batch->positions;
+    *ret = (struct batch_tensors){0};
+    ret->instruction = tensor_from_i64(s, batch->instruction, DIMS(rows, positions));
+    ret->auxiliary = tensor_from_i64(s, batch->auxiliary, DIMS(rows, positions));
+    if (size == 0) {
+        compare_tasks(s, batch, ret);
+        return;
+    }
     ret->input =
         op_to_device(s, tensor_from_f32(s, batch->input, DIMS(rows, 3, size, size)), device);
     ret->target =
         op_to_device(s, tensor_from_f32(s, batch->target, DIMS(rows, 3, size, size)), device);
-    ret->instruction = tensor_from_i64(s, batch->instruction, DIMS(rows, positions));
-    ret->auxiliary = tensor_from_i64(s, batch->auxiliary, DIMS(rows, positions));
     ret->has_image =
         op_to_device(s, tensor_from_f32(s, batch->has_image, DIMS(rows, 1, 1, 1)), device);
 }

@@ -4,6 +4,8 @@
 
 /* A model in training: the pipeline's own modules, of which one stage's parameters move.
  *
+ *   text       text encoder: instructions of the same task get like encodings, those of others unlike
+ *              ones, so that the UNet can tell them apart from its first step on
  *   vae        autoencoder with its LoRA skips: reconstruct the target from its own latent and the
  *              input's features
  *   diffusion  UNet and text encoder: predict the target's latent; the autoencoder is frozen
@@ -19,7 +21,7 @@
 #include "tools/train/batch.h"
 #include "tools/train/parameters.h"
 
-enum stage { STAGE_VAE, STAGE_DIFFUSION, STAGE_DECODER, STAGE_FINETUNE, STAGE_COUNT };
+enum stage { STAGE_TEXT, STAGE_VAE, STAGE_DIFFUSION, STAGE_DECODER, STAGE_FINETUNE, STAGE_COUNT };
 
 extern const char *const stage_names[]; /* NULL-terminated */
 
@@ -41,11 +43,13 @@ PF_MUST_CHECK enum pf_status trainee_open(struct trainee *ret_trainee, const cha
     const char *merges, enum stage stage, struct tensor_place place, struct pf_error *err);
 void trainee_close(struct trainee *trainee);
 
-/* A batch on the trainee's device. */
+/* A batch on the trainee's device; a batch of texts has no pictures. */
 struct batch_tensors {
     tensor input, target;          /* [B,3,S,S] */
     tensor instruction, auxiliary; /* [B,T] int64 */
     tensor has_image;              /* [B,1,1,1] */
+    tensor same_task;              /* [B,B] 1 where two rows have the same task */
+    tensor compared;               /* [B,B] 1 where both are known and they are two rows */
 };
 void batch_tensors_make(struct scope *s, const struct trainee *trainee, const struct batch *batch,
     struct batch_tensors *ret);

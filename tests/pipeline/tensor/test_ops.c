@@ -67,6 +67,10 @@ static void test_shapes(void **state)
     ASSERT_VALUES(op_stack(&s, rows, 2, 2), &err, 4, 1, 5, 2, 6, 3);
     /* left, right, top, bottom */
     ASSERT_VALUES(op_pad(&s, a, DIMS(0, 1, 1, 0)), &err, 0, 0, 0, 0, 1, 2, 3, 0, 4, 5, 6, 0);
+    tensor picture = op_reshape(&s, a, DIMS(1, 1, 2, 3));
+    ASSERT_VALUES(op_pad_edge(&s, picture, 0, 1), &err, 1, 2, 3, 3, 4, 5, 6, 6, 4, 5, 6, 6);
+    ASSERT_VALUES(op_pad_edge(&s, picture, 2, 0), &err, 1, 1, 1, 2, 3, 1, 1, 1, 2, 3, 1, 1, 1, 2, 3,
+        4, 4, 4, 5, 6);
     tensor one = op_expand(&s, op_narrow(&s, a, 0, 0, 1), DIMS(2, -1));
     ASSERT_VALUES(one, &err, 1, 2, 3, 1, 2, 3);
     struct tensor_place place = {TORCH_DEVICE_CPU, TENSOR_F32};
@@ -114,6 +118,12 @@ static void test_products(void **state)
     tensor weight = tensor_from_f32(&s, kernel, DIMS(1, 1, 3, 3));
     ASSERT_VALUES(op_conv2d(&s, picture, weight, NULL, 1, 1), &err, 21, 32, 3, 54, 65, 6);
     ASSERT_VALUES(op_conv2d(&s, picture, weight, NULL, 2, 1), &err, 21, 3);
+    struct nn_conv2d conv = {weight, NULL, 1, 1, 0};
+    ASSERT_VALUES(nn_conv2d(&s, &conv, picture), &err, 21, 32, 3, 54, 65, 6);
+    ASSERT_VALUES(nn_pad_end(&s, &conv, picture), &err, 1, 2, 3, 0, 4, 5, 6, 0, 0, 0, 0, 0);
+    conv.pads_edge = 1;
+    ASSERT_VALUES(nn_conv2d(&s, &conv, picture), &err, 21, 32, 33, 54, 65, 66);
+    ASSERT_VALUES(nn_pad_end(&s, &conv, picture), &err, 1, 2, 3, 3, 4, 5, 6, 6, 4, 5, 6, 6);
 }
 
 static void test_norms(void **state)

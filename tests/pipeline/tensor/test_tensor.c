@@ -111,7 +111,7 @@ static void test_no_ops_after_an_error(void **state)
     struct tensor_place place = {TORCH_DEVICE_CPU, TENSOR_BF16};
     tensor none = op_reshape(&s, make(&s), DIMS(5)), list[] = {none, none}, grads[1] = {NULL};
     struct nn_linear linear = {none, none};
-    struct nn_conv2d conv = {none, none, 1, 1};
+    struct nn_conv2d conv = {none, none, 1, 1, 1};
     struct nn_group_norm group = {none, none, 1e-5, 32};
     struct nn_layer_norm layer = {none, none, 1e-5};
     tensor results[] = {op_add(&s, none, none), op_mul_scalar(&s, none, 2),
@@ -126,6 +126,7 @@ static void test_no_ops_after_an_error(void **state)
         op_avg_pool(&s, none, 3, 1, 1), op_max_pool(&s, none, 3, 1, 1), op_fft2(&s, none),
         op_attention(&s, none, none, none), op_set_requires_grad(&s, none, 1),
         tensor_alias(&s, none), make(&s), nn_linear(&s, &linear, none), nn_conv2d(&s, &conv, none),
+        nn_pad_end(&s, &conv, none),
         nn_group_norm(&s, &group, none), nn_group_norm_silu(&s, &group, none),
         nn_layer_norm(&s, &layer, none), nn_add_to(&s, none, none), nn_to_tokens(&s, none),
         nn_from_tokens(&s, none, 2, 2), nn_split_heads(&s, none, 2), nn_merge_heads(&s, none),

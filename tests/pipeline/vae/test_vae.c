@@ -55,6 +55,35 @@ static void assert_dims(tensor t, const int64_t dims[4])
         assert_int_equal(tensor_dim(t, i), dims[i]);
 }
 
+/* The largest difference between two places of a picture, over its largest value. */
+static double unevenness(struct scope *s, tensor a)
+{
+    tensor first = op_narrow(s, op_narrow(s, a, 2, 0, 1), 3, 0, 1);
+    tensor scale = op_amax(s, op_abs(s, a), DIMS(0, 1, 2, 3), 0);
+    tensor most = op_amax(s, op_abs(s, op_sub(s, a, first)), DIMS(0, 1, 2, 3), 0);
+    double ratio = tensor_scalar(s, most) / tensor_scalar(s, scale);
+    assert_true(scope_ok(s));
+    return ratio;
+}
+
+/* A plain picture has a plain latent and is decoded to a plain picture, borders included, if what the
+ * convolutions see beyond them is the picture's own. */
+static void test_edge_padding_sees_no_border(void **state)
+{
+    (void)state;
+    struct pipeline *edge = fixture_pipeline(fixture_model("v_change"), PRECISION_F32);
+    SCOPE(s, &err);
+    struct tensor_place place = {TORCH_DEVICE_CPU, TENSOR_F32};
+    tensor plain_picture = op_full(&s, place, 0.3, DIMS(1, 3, HEIGHT, WIDTH));
+    struct vae_skips skips;
+    tensor moments = vae_encode(edge->vae, &s, plain_picture, &skips);
+    assert_true(unevenness(&s, moments) < 1e-4);
+    tensor decoded = vae_decode(edge->vae, &s, op_narrow(&s, moments, 1, 0, 4), &skips, NULL);
+    assert_true(unevenness(&s, decoded) < 1e-4);
+    assert_true(unevenness(&s, vae_encode(tiny->vae, &s, plain_picture, NULL)) > 1e-2);
+    pipeline_destroy(edge);
+}
+
 /* max|a-b| over max|b| */
 static double distance(struct scope *s, tensor a, tensor b)
 {
@@ -226,6 +255,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_shapes),
+        TEST(test_edge_padding_sees_no_border),
         TEST(test_mode),
         TEST(test_skips_count),
         TEST(test_given_lora_is_used),

@@ -13,15 +13,15 @@ cp "$source/docs/sample.jpg" "$folder/photos"
 "$build/promptfix-curate" --photos "$folder/photos" --out "$folder/pairs" --count 12 --size 64 --seed 1 \
     --tasks lowlight:1,dehaze:1,colorize:1 --combine 0 >/dev/null
 
-export BUILD="$build" MERGES=40 VAE_SIZE=32 SIZE=32 VAE_STEPS=2 DIFFUSION_STEPS=2 DECODER_STEPS=2 THREADS=1
+export BUILD="$build" MERGES=40 VAE_SIZE=32 SIZE=32 TEXT_STEPS=2 VAE_STEPS=2 DIFFUSION_STEPS=2 DECODER_STEPS=2 THREADS=1
 "$source/tools/train/small.sh" "$folder/pairs" "$folder/pairs" "$folder/work" >/dev/null
 small="$folder/work/promptfix-small.safetensors"
 bytes=$(wc -c <"$small")
 [ "$bytes" -le 40000000 ] || { echo "the model has $bytes bytes, more than 40 MB"; exit 1; }
 "$build/promptfix" inspect "$small" >"$folder/report"
-grep -q 'predicts v' "$folder/report" || { cat "$folder/report"; exit 1; }
+grep -q 'predicts v_change' "$folder/report" || { cat "$folder/report"; exit 1; }
 
-for stage in vae diffusion decoder; do
+for stage in text vae diffusion decoder; do
     "$source/tools/train/plot.sh" "$folder/work/log.jsonl" $stage "$folder/$stage.svg"
     grep -q '</svg>' "$folder/$stage.svg"
 done

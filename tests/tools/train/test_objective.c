@@ -22,7 +22,13 @@ static void bench_init(struct bench *bench, const char *model, enum stage stage)
 {
     memset(bench, 0, sizeof *bench);
     pairs_open_trainee(&bench->trainee, fixture_model(model), stage, &bench->err);
-    bench->batch = pairs_batch(&bench->trainee, 2, 32);
+    if (stage == STAGE_TEXT) {
+        bench->batch = pairs_batch(&bench->trainee, 6, 0);
+        for (int row = 0; row < 6; row++)
+            bench->batch->is_empty[row] = (char)(row % 2); /* two tasks to tell apart */
+    } else {
+        bench->batch = pairs_batch(&bench->trainee, 2, 32);
+    }
     bench->options = (struct objective_options){
         .seed = 3, .kl_weight = 1e-3, .edge_weight = 1, .latent_noise = 0.2, .early_share = 0.5};
 }
@@ -107,6 +113,12 @@ static void check_stage(const char *model, enum stage stage)
     bench_finish(&bench);
 }
 
+static void test_text(void **state)
+{
+    (void)state;
+    check_stage("tiny", STAGE_TEXT);
+}
+
 static void test_vae(void **state)
 {
     (void)state;
@@ -167,7 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_picture_loss),
-        cmocka_unit_test(test_vae),
+        cmocka_unit_test(test_text), cmocka_unit_test(test_vae),
         cmocka_unit_test(test_diffusion),
         cmocka_unit_test(test_diffusion_of_v),
         cmocka_unit_test(test_decoder),
