@@ -346,9 +346,26 @@ tensor op_embedding(struct scope *s, tensor weight, tensor ids)
     RUN(s, atg_embedding(&out, weight, ids, -1, 0, 0));
 }
 
-tensor op_group_norm(struct scope *s, tensor x, int groups, tensor weight, tensor bias, double eps)
+static tensor group_norm(
+    struct scope *s, tensor x, int groups, tensor weight, tensor bias, double eps)
 {
     RUN(s, atg_group_norm(&out, x, groups, weight, bias, eps, 1));
+}
+
+/* On the CPU in float32: libtorch 1.13 sums the elements of a group in the type they have, and in
+ * bfloat16 such a sum stops growing after a few hundred. */
+tensor op_group_norm(
+    struct scope *out, tensor x, int groups, tensor weight, tensor bias, double eps)
+{
+    enum tensor_type type = tensor_type(x);
+    if (!scope_ok(out) || type == TENSOR_F32 || tensor_device(x) != TORCH_DEVICE_CPU)
+        return group_norm(out, x, groups, weight, bias, eps);
+    SCOPE(s, out->err);
+    tensor single = op_to_type(&s, x, TENSOR_F32);
+    tensor normed = group_norm(&s, single, groups, op_to_type(&s, weight, TENSOR_F32),
+        op_to_type(&s, bias, TENSOR_F32), eps);
+    scope_drop(&s, single);
+    return scope_move(&s, op_to_type(&s, normed, type), out);
 }
 
 tensor op_layer_norm(struct scope *s, tensor x, tensor weight, tensor bias, double eps)

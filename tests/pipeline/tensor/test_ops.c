@@ -222,7 +222,14 @@ static void test_bfloat16(void **state)
     tensor ones = op_full(&s, (struct tensor_place){TORCH_DEVICE_CPU, TENSOR_F32}, 1, DIMS(64));
     tensor half_x = op_to_type(&s, x, TENSOR_BF16), half_w = op_to_type(&s, w, TENSOR_BF16);
     tensor half_ones = op_to_type(&s, ones, TENSOR_BF16);
+    /* norms over as many elements as a picture's: sums in bfloat16 would stop growing */
+    tensor large = op_upsample_nearest(&s, op_narrow(&s, x, 1, 0, 4), 256, 256);
+    large = op_channels_last(&s, op_add_scalar(&s, large, 1));
+    tensor half_large = op_to_type(&s, large, TENSOR_BF16);
+    tensor four = op_narrow(&s, ones, 0, 0, 4), half_four = op_narrow(&s, half_ones, 0, 0, 4);
     tensor pairs[][2] = {
+        {op_group_norm(&s, large, 2, four, four, 1e-5),
+            op_group_norm(&s, half_large, 2, half_four, half_four, 1e-5)},
         {op_conv2d(&s, x, w, NULL, 1, 1), op_conv2d(&s, half_x, half_w, NULL, 1, 1)},
         {op_group_norm(&s, x, 32, ones, ones, 1e-5),
             op_group_norm(&s, half_x, 32, half_ones, half_ones, 1e-5)},
