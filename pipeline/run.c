@@ -14,7 +14,6 @@
 #include "pipeline/preview.h"
 #include "pipeline/run_guidance.h"
 
-
 struct run {
     struct pipeline *pipeline;
     struct params params;

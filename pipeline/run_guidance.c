@@ -92,7 +92,8 @@ static tensor estimate_pixels(void *context, struct scope *out, tensor z)
     tensor scaled = denoiser_input(out, z, &guidance->sigma);
     tensor x = op_cat(out, (tensor[]){scaled, guidance->image_latent}, 2, 1);
     tensor output = unet_forward(pipeline->unet, out, x, &t, &guidance->context);
-    tensor x0 = denoiser_x0(out, pipeline->sizes.prediction, z, guidance->image_latent, output, &guidance->sigma);
+    tensor x0 = denoiser_x0(
+        out, pipeline->sizes.prediction, z, guidance->image_latent, output, &guidance->sigma);
     return vae_decode(pipeline->vae, out, x0, NULL, NULL);
 }
 
@@ -139,8 +140,7 @@ void run_guidance_train_decoder(struct run_guidance *guidance, struct scope *s, 
         return;
     struct highfreq_decode decode = {guidance, decode_pixels};
     struct highfreq_step step = {&guidance->target, t, guidance->updates};
-    (void)!highfreq_decoder_update(
-        &guidance->decoder, &decode, &step, x0, &guidance->loss, s->err);
+    (void)!highfreq_decoder_update(&guidance->decoder, &decode, &step, x0, &guidance->loss, s->err);
 }
 
 int run_guidance_lora(const struct run_guidance *guidance, struct vae_lora *ret_lora)

@@ -114,8 +114,8 @@ static enum pf_status read_choice(const struct checkpoint *checkpoint, const cha
             expected + used, sizeof expected - used, "%s'%s'", i ? ", " : "", names[i]);
     }
     *ret_index = 0;
-    return pf_fail(err, PF_UNSUPPORTED, "metadata '%s' is '%.64s', expected one of %s", key, text,
-        expected);
+    return pf_fail(
+        err, PF_UNSUPPORTED, "metadata '%s' is '%.64s', expected one of %s", key, text, expected);
 }
 
 enum conv_padding sizes_conv_padding(const struct checkpoint *checkpoint)

@@ -77,9 +77,9 @@ struct clip_sizes {
     int heads_known; /* 1: heads come from metadata; 0: width / 64 (at least 1) is assumed */
 };
 
-/* What convolutions see beyond the border: zeros as in Stable Diffusion, or the border's own values.
- * With zeros a model that was trained on small pictures takes the border for part of every picture,
- * and gets larger ones wrong. */
+/* What convolutions see beyond the border: zeros as in Stable Diffusion, or the border's own
+ * values. With zeros a model that was trained on small pictures takes the border for part of every
+ * picture, and gets larger ones wrong. */
 enum conv_padding { CONV_PADDING_ZEROS, CONV_PADDING_EDGE };
 
 enum prediction_type { PREDICTION_EPSILON, PREDICTION_V, PREDICTION_V_CHANGE };
@@ -122,7 +122,7 @@ int64_t sizes_norm_groups(const struct checkpoint *checkpoint);
 /* The metadata `conv_padding`; another value than its two reads as zeros here, as above. */
 enum conv_padding sizes_conv_padding(const struct checkpoint *checkpoint);
 
-extern const char *const conv_padding_names[]; /* NULL-terminated, as the enum */
+extern const char *const conv_padding_names[];    /* NULL-terminated, as the enum */
 extern const char *const prediction_type_names[]; /* NULL-terminated */
 const char *prediction_type_name(enum prediction_type prediction);
 

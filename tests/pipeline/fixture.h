@@ -10,7 +10,8 @@
 #include "pipeline/image/image.h"
 #include "pipeline/run.h"
 
-/* "tiny" has everything, "plain" neither attn_extra nor LoRA, "v" and "v_change" predict those; the latter pads edges. */
+/* "tiny" has everything, "plain" neither attn_extra nor LoRA, "v" and "v_change" predict those; the
+ * latter pads edges. */
 struct fixture_edit {
     const char *poisoned;    /* a tensor to fill with NaN, or NULL */
     const char *key, *value; /* metadata to set, or NULL; value NULL: to leave out */

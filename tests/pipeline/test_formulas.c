@@ -83,8 +83,8 @@ static void check(const char *model, int has_lora)
     struct pipeline *pipeline = fixture_pipeline(fixture_model(model), PRECISION_F32);
     struct image input = fixture_image(SIDE, SIDE, 1);
     struct run_request request = fixture_request(&input);
-    struct formula f = {pipeline, &request, NULL, pipeline->null_context, NULL,
-        pipeline->sizes.prediction};
+    struct formula f = {
+        pipeline, &request, NULL, pipeline->null_context, NULL, pipeline->sizes.prediction};
     request.params.steps = STEPS;
     request.auxiliary_prompt = has_lora ? "a hazy street" : "";
     struct image got = fixture_solve(pipeline, &request);

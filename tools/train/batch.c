@@ -114,8 +114,8 @@ static enum pf_status fill_row(const struct batch_options *options, const struct
     batch->has_image[row] = draws[4] < options->drop_image ? 0.0f : 1.0f;
     snprintf(batch->tasks[row], sizeof batch->tasks[row], "%s", sample->task);
     batch->is_empty[row] = draws[5] < options->drop_instruction || !sample->instruction[0];
-    PF_TRY(encode(
-        options, sample->instruction, batch->is_empty[row], batch->instruction + ids, err));
+    PF_TRY(
+        encode(options, sample->instruction, batch->is_empty[row], batch->instruction + ids, err));
     return encode(options, sample->auxiliary, draws[6] < options->drop_auxiliary,
         batch->auxiliary + ids, err);
 }

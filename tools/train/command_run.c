@@ -30,10 +30,8 @@ struct run_options {
 static const struct option_spec rows[] = {
     {"stage", 0, OPTION_CHOICE, 0, 1, AT(stage), .default_text = "diffusion",
         .choices = stage_names, .group = "Training",
-        .doc =
-            "text: the text encoder, to tell tasks apart. vae: the autoencoder with its skips. "
-            "diffusion: UNet and text encoder. decoder: the VAE's decoder on what the UNet "
-            "predicts. finetune: the UNet alone."},
+        .doc = "text: the text encoder, to tell tasks apart. vae: the autoencoder with its skips. "
+               "diffusion: the UNet. decoder: the VAE's decoder on what the UNet predicts."},
     {"model", 'm', OPTION_TEXT, OPTION_REQUIRED, 1, AT(model), .value_name = "FILE",
         .group = "Files",
         .doc = "Checkpoint to begin with, or a state to go on from: a state of the same stage "

@@ -52,9 +52,9 @@ static void narrow_skips(struct scope *s, struct vae_skips *skips, int64_t rows)
         skips->features[i] = op_narrow(s, skips->features[i], 0, rows, rows);
 }
 
-/* Mean squared error of the cosines between the texts' mean encodings: 1 within a task, 0 between two.
- * The mean over the tokens is what the UNet's attention begins with, before it has learned where to
- * look. */
+/* Mean squared error of the cosines between the texts' mean encodings: 1 within a task, 0 between
+ * two. The mean over the tokens is what the UNet's attention begins with, before it has learned
+ * where to look. */
 static tensor text_loss(const struct trainee *trainee, struct scope *s,
     const struct objective_options *options, const struct batch_tensors *batch, int64_t step)
 {
@@ -180,7 +180,6 @@ tensor objective_loss(const struct trainee *trainee, struct scope *s,
         [STAGE_VAE] = vae_loss,
         [STAGE_DIFFUSION] = diffusion_loss,
         [STAGE_DECODER] = decoder_loss,
-        [STAGE_FINETUNE] = diffusion_loss,
     };
     int former = tensor_grad_enable(1);
     tensor loss = losses[trainee->stage](trainee, s, options, batch, step);

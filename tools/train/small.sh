@@ -53,7 +53,7 @@ run vae "$work/text-average.safetensors" --fresh --rows 8 --size "$vae_size" --s
 "$build/promptfix-train" normalize --model "$work/vae-average.safetensors" --data "$train" \
     --size "$size" --out "$work/vae-normal.safetensors"
 
-# UNet and text encoder.
+# The UNet.
 run diffusion "$work/vae-normal.safetensors" --fresh --rows 8 --size "$size" --shrink 0.4 \
     --steps "$diffusion_steps" --warmup 100 --rate 5e-4 --final-rate 2e-5 --early-share 0.9 \
     --drop-instruction 0.04 --drop-auxiliary 0.6 --drop-image 0.01 --average-decay 0.998 --sample-steps 1

@@ -10,7 +10,7 @@
 #include "tools/data/tasks.h"
 #include "tools/train/draw.h"
 
-const char *const stage_names[] = {"text", "vae", "diffusion", "decoder", "finetune", NULL};
+const char *const stage_names[] = {"text", "vae", "diffusion", "decoder", NULL};
 
 #define PREFIX_DECODER    SIZES_PREFIX_VAE "decoder."
 #define PREFIX_POST_QUANT SIZES_PREFIX_VAE "post_quant_conv."
@@ -21,9 +21,8 @@ static const struct {
 } trained[STAGE_COUNT] = {
     [STAGE_TEXT] = {{SIZES_PREFIX_CLIP}, 1},
     [STAGE_VAE] = {{SIZES_PREFIX_VAE}, 1},
-    [STAGE_DIFFUSION] = {{SIZES_PREFIX_UNET, SIZES_PREFIX_CLIP}, 2},
+    [STAGE_DIFFUSION] = {{SIZES_PREFIX_UNET}, 1},
     [STAGE_DECODER] = {{PREFIX_DECODER, PREFIX_POST_QUANT}, 2},
-    [STAGE_FINETUNE] = {{SIZES_PREFIX_UNET}, 1},
 };
 
 static enum pf_status load_tokenizer(
@@ -82,7 +81,8 @@ void trainee_close(struct trainee *trainee)
     *trainee = (struct trainee){0};
 }
 
-/* Which rows are of one task. An empty instruction is a task of its own; those of more tasks than one
+/* Which rows are of one task. An empty instruction is a task of its own; those of more tasks than
+ * one
  * ("combined") are compared with none. */
 static void compare_tasks(struct scope *s, const struct batch *batch, struct batch_tensors *ret)
 {
@@ -164,8 +164,7 @@ tensor trainee_denoise(const struct trainee *trainee, struct scope *s, tensor z,
     for (int64_t row = 0; row < tensor_dim(z, 0); row++)
         t[row] = (float)schedule_t_of_sigma(&trainee->schedule, sigmas[row]);
     tensor output = trainee_predict(trainee, s, denoiser_input(s, z, sigmas), t, conditions);
-    return denoiser_x0(
-        s, trainee->sizes.prediction, z, conditions->image, output, sigmas);
+    return denoiser_x0(s, trainee->sizes.prediction, z, conditions->image, output, sigmas);
 }
 
 tensor trainee_latent(const struct trainee *trainee, struct scope *s, tensor pixels)

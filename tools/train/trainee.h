@@ -4,13 +4,13 @@
 
 /* A model in training: the pipeline's own modules, of which one stage's parameters move.
  *
- *   text       text encoder: instructions of the same task get like encodings, those of others unlike
- *              ones, so that the UNet can tell them apart from its first step on
- *   vae        autoencoder with its LoRA skips: reconstruct the target from its own latent and the
- *              input's features
- *   diffusion  UNet and text encoder: predict the target's latent; the autoencoder is frozen
- *   decoder    the VAE's decoder on latents that the trained UNet predicts
- *   finetune   the UNet alone, text encoder and autoencoder frozen, as the paper trains
+ *   text       text encoder: instructions of the same task get like encodings, those of others
+ * unlike ones, so that the UNet can tell them apart from its first step on vae        autoencoder
+ * with its LoRA skips: reconstruct the target from its own latent and the input's features
+ *   diffusion  the UNet alone, as the paper trains: predict the target's latent. A text encoder of
+ * our size can't be trained along: its gradients are small, Adam makes them steps as large as
+ * anyone's, and it forgets what it knew decoder    the VAE's decoder on latents that the trained
+ * UNet predicts
  */
 
 #include "pipeline/diffusion/schedule.h"
@@ -21,7 +21,7 @@
 #include "tools/train/batch.h"
 #include "tools/train/parameters.h"
 
-enum stage { STAGE_TEXT, STAGE_VAE, STAGE_DIFFUSION, STAGE_DECODER, STAGE_FINETUNE, STAGE_COUNT };
+enum stage { STAGE_TEXT, STAGE_VAE, STAGE_DIFFUSION, STAGE_DECODER, STAGE_COUNT };
 
 extern const char *const stage_names[]; /* NULL-terminated */
 

@@ -227,9 +227,8 @@ static void test_bfloat16(void **state)
     large = op_channels_last(&s, op_add_scalar(&s, large, 1));
     tensor half_large = op_to_type(&s, large, TENSOR_BF16);
     tensor four = op_narrow(&s, ones, 0, 0, 4), half_four = op_narrow(&s, half_ones, 0, 0, 4);
-    tensor pairs[][2] = {
-        {op_group_norm(&s, large, 2, four, four, 1e-5),
-            op_group_norm(&s, half_large, 2, half_four, half_four, 1e-5)},
+    tensor pairs[][2] = {{op_group_norm(&s, large, 2, four, four, 1e-5),
+                             op_group_norm(&s, half_large, 2, half_four, half_four, 1e-5)},
         {op_conv2d(&s, x, w, NULL, 1, 1), op_conv2d(&s, half_x, half_w, NULL, 1, 1)},
         {op_group_norm(&s, x, 32, ones, ones, 1e-5),
             op_group_norm(&s, half_x, 32, half_ones, half_ones, 1e-5)},

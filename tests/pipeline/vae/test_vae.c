@@ -66,8 +66,8 @@ static double unevenness(struct scope *s, tensor a)
     return ratio;
 }
 
-/* A plain picture has a plain latent and is decoded to a plain picture, borders included, if what the
- * convolutions see beyond them is the picture's own. */
+/* A plain picture has a plain latent and is decoded to a plain picture, borders included, if what
+ * the convolutions see beyond them is the picture's own. */
 static void test_edge_padding_sees_no_border(void **state)
 {
     (void)state;

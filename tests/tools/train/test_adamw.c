@@ -36,7 +36,7 @@ static void test_formula(void **state)
     static const double gradients[] = {0.5, -2, 0.25};
     struct pf_error err = PF_ERROR_INIT;
     struct trainee trainee;
-    pairs_open_trainee(&trainee, fixture_model("tiny"), STAGE_FINETUNE, &err);
+    pairs_open_trainee(&trainee, fixture_model("tiny"), STAGE_DIFFUSION, &err);
     struct parameter *matrix = NULL;
     for (int i = 0; i < trainee.parameters.count && !matrix; i++)
         if (trainee.parameters.items[i].decays)
@@ -71,7 +71,7 @@ static void test_swap_and_back(void **state)
     (void)state;
     struct pf_error err = PF_ERROR_INIT;
     struct trainee trainee;
-    pairs_open_trainee(&trainee, fixture_model("tiny"), STAGE_FINETUNE, &err);
+    pairs_open_trainee(&trainee, fixture_model("tiny"), STAGE_DIFFUSION, &err);
     struct parameter *item = &trainee.parameters.items[0];
     SCOPE(s, &err);
     float before = first_of(item->master);

@@ -65,18 +65,18 @@ static void test_exports_averages(void **state)
     struct checkpoint *saved, *exported;
     const char *state_path = scratch_path("state.safetensors");
     const char *model_path = scratch_path("model.safetensors");
-    pairs_open_trainee(&trainee, fixture_model("tiny"), STAGE_FINETUNE, &err);
+    pairs_open_trainee(&trainee, fixture_model("tiny"), STAGE_DIFFUSION, &err);
     struct parameter *item = &trainee.parameters.items[0];
     {
         SCOPE(s, &err);
         op_mul_scalar_in(&s, item->average, 0.5);
     }
-    struct state progress = {"finetune", 12, 3};
+    struct state progress = {"diffusion", 12, 3};
     assert_ok(state_write(&trainee.parameters, &progress, state_path, &err), &err);
     assert_ok(checkpoint_open(&saved, state_path, &err), &err);
     struct state read;
     assert_ok(state_read(saved, &read, &err), &err);
-    assert_string_equal(read.stage, "finetune");
+    assert_string_equal(read.stage, "diffusion");
     assert_int_equal(read.step, 12);
     assert_int_equal(read.seed, 3);
     struct rewrite_text texts[] = {{"defaults", "{\"steps\":4}"}};

@@ -144,12 +144,6 @@ static void test_decoder(void **state)
     check_stage("tiny", STAGE_DECODER);
 }
 
-static void test_finetune(void **state)
-{
-    (void)state;
-    check_stage("tiny", STAGE_FINETUNE);
-}
-
 static void test_picture_loss(void **state)
 {
     (void)state;
@@ -179,11 +173,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_picture_loss),
-        cmocka_unit_test(test_text), cmocka_unit_test(test_vae),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_vae),
         cmocka_unit_test(test_diffusion),
         cmocka_unit_test(test_diffusion_of_v),
         cmocka_unit_test(test_decoder),
-        cmocka_unit_test(test_finetune),
         cmocka_unit_test(test_fresh),
     };
     return cmocka_run_group_tests(tests, scratch_set_up, scratch_tear_down);
