@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/data/tasks.h"
 #include "tools/train/draw.h"
 
 void batch_destroy(struct batch *batch)
@@ -100,6 +101,28 @@ static enum pf_status encode(const struct batch_options *options, const char *te
         options->tokenizer, text, strlen(text), (size_t)options->positions, ret_ids, NULL, err);
 }
 
+/* With another pair's texts the input is left as it is. Only between pairs of one known task each.
+ */
+static enum pf_status swap_texts(
+    const struct batch_options *options, struct sample *sample, size_t index, struct pf_error *err)
+{
+    struct sample other = {0};
+    PF_TRY(shards_read_texts(options->shards, index, &other, err));
+    int mine = task_find(sample->task), others = task_find(other.task);
+    if (mine >= 0 && others >= 0 && mine != others) {
+        size_t pixels = 3 * (size_t)sample->input.width * (size_t)sample->input.height;
+        if (options->size > 0)
+            memcpy(sample->target.rgb, sample->input.rgb, pixels * sizeof(float));
+        struct sample former = *sample;
+        sample->task = other.task;
+        sample->instruction = other.instruction;
+        other.task = former.task;
+        other.instruction = former.instruction;
+    }
+    sample_finish(&other);
+    return PF_OK;
+}
+
 static enum pf_status fill_row(const struct batch_options *options, const struct sample *sample,
     struct batch *batch, int row, const double draws[8], struct pf_error *err)
 {
@@ -133,6 +156,8 @@ static enum pf_status make_row(const struct batch_options *options, struct batch
     enum pf_status status = options->size > 0
                                 ? shards_read(options->shards, index, &sample, err)
                                 : shards_read_texts(options->shards, index, &sample, err);
+    if (status == PF_OK && draws[9] < options->swap)
+        status = swap_texts(options, &sample, (size_t)(draws[10] * (double)count), err);
     if (status == PF_OK)
         status = fill_row(options, &sample, batch, row, draws, err);
     sample_finish(&sample);

@@ -47,6 +47,7 @@ static struct batch_options batch_options_of(
         .drop_instruction = o->drop_instruction,
         .drop_auxiliary = o->drop_auxiliary,
         .drop_image = o->drop_image,
+        .swap = o->swap,
         .shrink = o->shrink,
     };
 }
@@ -62,7 +63,7 @@ static enum pf_status make_valid(struct session *session, struct pf_error *err)
     options.rows = o->valid_rows;
     options.size = o->valid_size;
     options.seed = 1;
-    options.drop_instruction = options.drop_image = 0;
+    options.drop_instruction = options.drop_image = options.swap = 0;
     options.drop_auxiliary = 1;
     options.shrink = 1;
     return batch_make(&options, 0, &session->valid, err);
@@ -131,6 +132,7 @@ static enum pf_status add_gradients(
         .kl_weight = o->kl_weight,
         .edge_weight = o->edge_weight,
         .latent_noise = o->latent_noise,
+        .huber = o->huber,
         .early_share = o->early_share};
     struct batch *batch = NULL;
     PF_TRY(batch_feed_next(session->feed, &batch, err));

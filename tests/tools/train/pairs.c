@@ -14,14 +14,16 @@
 
 enum { PATH_SIZE = 1024 };
 
-static void put_pair(struct shards_writer *writer, int index)
+static void put_pair(struct shards_writer *writer, int index, int is_other)
 {
     struct pf_error err = PF_ERROR_INIT;
     AUTO_BUFFER struct buffer packed = BUFFER_INIT;
     char key[16], json[128];
     snprintf(key, sizeof key, "%06d", index);
     snprintf(json, sizeof json,
-        "{\"task\":\"lowlight\",\"instruction\":\"a b %d\",\"auxiliary\":\"it is dark\"}",
+        is_other
+            ? "{\"task\":\"dehaze\",\"instruction\":\"c d\"}"
+            : "{\"task\":\"lowlight\",\"instruction\":\"a b %d\",\"auxiliary\":\"it is dark\"}",
         index % 3);
     struct image target = fixture_image(PAIRS_SIZE, PAIRS_SIZE, (unsigned)index + 1);
     struct image input = fixture_image(PAIRS_SIZE, PAIRS_SIZE, (unsigned)index + 1);
@@ -45,7 +47,7 @@ const char *pairs_folder(int count)
         return data;
     assert_ok(shards_writer_open(&writer, data, (size_t)count, &err), &err);
     for (int i = 0; i < count; i++)
-        put_pair(writer, i);
+        put_pair(writer, i, count > 8 && i % 2);
     assert_ok(shards_writer_finish(writer, &err), &err);
     shards_writer_close(writer);
     return data;

@@ -10,7 +10,8 @@
 
 enum { PAIRS_SIZE = 64 }; /* pixels a side */
 
-/* Folder of one shard with `count` pairs: colourful pictures, dark as input. Static. */
+/* Folder of one shard with `count` pairs: colourful pictures, dark as input. Of more than 8 every
+ * other one says "c d" for dehaze, all others "a b N" for lowlight. Static. */
 const char *pairs_folder(int count);
 
 /* Opens fixture model `name` at a stage, in float32 on the CPU. */

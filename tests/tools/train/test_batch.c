@@ -110,6 +110,35 @@ static void test_dropouts(void **state)
     source_finish(&source);
 }
 
+/* Where the other pair's task is another one there is nothing to do. */
+static void test_swapped_texts_change_nothing(void **state)
+{
+    (void)state;
+    struct source source;
+    source_init(&source);
+    shards_close(source.shards);
+    assert_ok(shards_open(&source.shards, pairs_folder(16), &source.err), &source.err);
+    source.options.shards = source.shards;
+    source.options.rows = 100;
+    source.options.swap = 0.5;
+    struct batch *batch = make(&source, 2);
+    size_t pixels = 3 * 32 * 32;
+    int swapped = 0, tasks[2] = {0, 0};
+    for (int64_t row = 0; row < batch->rows; row++) {
+        const float *input = batch->input + (size_t)row * pixels;
+        swapped += memcmp(input, batch->target + (size_t)row * pixels, pixels * sizeof *input) == 0;
+        int is_other = strcmp(batch->tasks[row], "dehaze") == 0;
+        tasks[is_other]++;
+        /* "c d" is shorter than "a b N" */
+        const int64_t *ids = batch->instruction + row * batch->positions;
+        assert_int_equal(is_other, ids[3] == ids[4]);
+    }
+    assert_true(swapped > 10 && swapped < 40); /* half of the rows, half of those another task */
+    assert_true(tasks[0] > 30 && tasks[1] > 30);
+    batch_destroy(batch);
+    source_finish(&source);
+}
+
 static void test_feed_gives_the_same(void **state)
 {
     (void)state;
@@ -149,6 +178,7 @@ int main(void)
         cmocka_unit_test(test_a_function_of_the_step),
         cmocka_unit_test(test_pairs_stay_pairs),
         cmocka_unit_test(test_dropouts),
+        cmocka_unit_test(test_swapped_texts_change_nothing),
         cmocka_unit_test(test_feed_gives_the_same),
         cmocka_unit_test(test_too_small),
     };

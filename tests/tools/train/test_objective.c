@@ -94,10 +94,11 @@ static void check_slope(struct bench *bench, double change, int by_sign)
         fail_msg("slope %g by differences, %g by gradients", measured, slope);
 }
 
-static void check_stage(const char *model, enum stage stage)
+static void check_objective(const char *model, enum stage stage, double huber)
 {
     struct bench bench;
     bench_init(&bench, model, stage);
+    bench.options.huber = huber;
     SCOPE(s, &bench.err);
     double loss = tensor_scalar(&s, loss_of(&bench, &s));
     assert_true(isfinite(loss) && loss > 0);
@@ -111,6 +112,11 @@ static void check_stage(const char *model, enum stage stage)
     check_slope(&bench, 2e-3 * loss, 0);
     check_slope(&bench, 2e-3 * loss, 1);
     bench_finish(&bench);
+}
+
+static void check_stage(const char *model, enum stage stage)
+{
+    check_objective(model, stage, 0);
 }
 
 static void test_text(void **state)
@@ -136,6 +142,7 @@ static void test_diffusion_of_v(void **state)
     (void)state;
     check_stage("v", STAGE_DIFFUSION);
     check_stage("v_change", STAGE_DIFFUSION);
+    check_objective("v_change", STAGE_DIFFUSION, 0.1);
 }
 
 static void test_decoder(void **state)
