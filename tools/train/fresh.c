@@ -20,6 +20,10 @@ static const char *const zeroed[] = {
 #define QUANT_WEIGHT "first_stage_model.quant_conv.weight"
 #define QUANT_BIAS   "first_stage_model.quant_conv.bias"
 
+/* The noisy latent is heard this much more quietly than the image condition, or its noise drowns
+ * what the UNet is to learn of the picture. */
+#define START_NOISE 0.1
+
 #define START_LOG_VARIANCE (-6.0) /* little noise, so that the latent carries something early */
 
 static int ends_with(const char *name, const char *end)
@@ -46,6 +50,7 @@ static void start_one(struct scope *s, struct parameter *item)
     if (strcmp(item->name, IMAGE_INPUT) == 0) {
         int64_t half = tensor_dim(item->master, 1) / 2;
         op_mul_scalar_in(s, op_narrow(s, item->master, 1, half, half), VAE_SCALE_FACTOR);
+        op_mul_scalar_in(s, op_narrow(s, item->master, 1, 0, half), START_NOISE);
     }
     if (strcmp(item->name, QUANT_WEIGHT) == 0 || strcmp(item->name, QUANT_BIAS) == 0)
         start_log_variance(s, item);

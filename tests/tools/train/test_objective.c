@@ -165,12 +165,32 @@ static void test_picture_loss(void **state)
 }
 
 /* A fresh start makes the UNet predict zero, so the loss is that of the target itself. */
+/* Sum of squares of the UNet's first convolution over the noisy latent's channels, or the image's.
+ */
+static double first_weights(struct bench *bench, int of_image)
+{
+    struct parameters *p = &bench->trainee.parameters;
+    for (int i = 0; i < p->count; i++) {
+        if (!strstr(p->items[i].name, "input_blocks.0.0.weight"))
+            continue;
+        SCOPE(s, &bench->err);
+        int64_t half = tensor_dim(p->items[i].master, 1) / 2;
+        tensor part = op_narrow(&s, p->items[i].master, 1, of_image ? half : 0, half);
+        return tensor_scalar(&s, op_sum_all(&s, op_square(&s, part)));
+    }
+    fail_msg("no first convolution");
+    return 0;
+}
+
 static void test_fresh(void **state)
 {
     (void)state;
     struct bench bench;
     bench_init(&bench, "tiny", STAGE_DIFFUSION);
+    double noise = first_weights(&bench, 0), image = first_weights(&bench, 1);
     assert_ok(fresh_start(&bench.trainee.parameters, &bench.err), &bench.err);
+    assert_true(fabs(first_weights(&bench, 0) / noise - 0.01) < 1e-4);
+    assert_true(fabs(first_weights(&bench, 1) / image - 0.18215 * 0.18215) < 1e-4);
     double loss = value_of(&bench);
     assert_true(loss > 0.7 && loss < 1.3); /* noise of variance 1 */
     bench_finish(&bench);
