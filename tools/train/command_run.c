@@ -78,9 +78,10 @@ static const struct option_spec rows[] = {
         "Share of pairs whose image condition is left out."),
     NUM("early_share", early_share, 0, 1, "0", "Objective",
         "diffusion: share of pairs with a time from the noisiest tenth; the rest is even."),
-    NUM("huber", huber, 0, 10, "0", "Objective",
-        "diffusion: errors far above this count as they are, not squared, so that tasks with small "
-        "changes are heard beside colorizing; 0: all are squared."),
+    NUM("relative", relative, 0, 10, "0", "Objective",
+        "diffusion: each pair's error is divided by the power of what it should change plus this, "
+        "so "
+        "that a small mark counts as much as a dark picture; 0: it isn't."),
     NUM("swap", swap, 0, 1, "0", "Objective",
         "Share of pairs with the instruction of another task: nothing is to be changed then."),
     NUM("kl_weight", kl_weight, 0, 1, "1e-4", "Objective",

@@ -144,13 +144,12 @@ static tensor diffusion_loss(const struct trainee *trainee, struct scope *s,
         wanted = op_sub(s, op_mul(s, noise, alpha), op_mul(s, change, sigma));
     }
     tensor output = trainee_predict(trainee, s, x, t, &conditions);
-    tensor squares = op_square(s, op_sub(s, output, wanted));
-    tensor loss = op_mean_all(s, squares);
-    if (options->huber > 0) {
-        double c = options->huber;
-        tensor lengths = op_sqrt(s, op_add_scalar(s, squares, c * c));
-        loss = op_mean_all(s, op_add_scalar(s, lengths, -c));
+    tensor missed = op_mean(s, op_square(s, op_sub(s, output, wanted)), DIMS(1, 2, 3), 0);
+    if (options->relative > 0) {
+        tensor power = op_mean(s, op_square(s, wanted), DIMS(1, 2, 3), 0);
+        missed = op_div(s, missed, op_add_scalar(s, power, options->relative));
     }
+    tensor loss = op_mean_all(s, missed);
     unet_context_destroy(conditions.context);
     return loss;
 }

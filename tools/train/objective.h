@@ -11,8 +11,9 @@ struct objective_options {
     double kl_weight;    /* vae: of the divergence from a standard normal, mean over the latent */
     double edge_weight;  /* vae, decoder: of the L1 distance of neighbour differences */
     double latent_noise; /* vae: most noise on the latent the decoder sees, in deviations */
-    double huber;        /* diffusion: error from which on it isn't squared; 0: always squared */
-    double early_share;  /* diffusion: share of rows with t from the noisiest tenth */
+    double relative; /* diffusion: each row's error is divided by its target's power plus this; 0:
+                        not */
+    double early_share; /* diffusion: share of rows with t from the noisiest tenth */
 };
 
 /* The loss of a batch: one element, with gradients. `step` drives all its randomness. */

@@ -132,7 +132,7 @@ static enum pf_status add_gradients(
         .kl_weight = o->kl_weight,
         .edge_weight = o->edge_weight,
         .latent_noise = o->latent_noise,
-        .huber = o->huber,
+        .relative = o->relative,
         .early_share = o->early_share};
     struct batch *batch = NULL;
     PF_TRY(batch_feed_next(session->feed, &batch, err));
