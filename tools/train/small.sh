@@ -55,7 +55,7 @@ run vae "$work/text-average.safetensors" --fresh --rows 8 --size "$vae_size" --s
 
 # The UNet.
 run diffusion "$work/vae-normal.safetensors" --fresh --rows 8 --size "$size" --shrink 0.4 \
-    --steps "$diffusion_steps" --warmup 100 --rate 5e-4 --final-rate 2e-5 --early-share 0.9 \
+    --steps "$diffusion_steps" --warmup 100 --rate 5e-4 --final-rate 1e-5 --early-share 0.9 --relative 0.05 --swap 0.2 \
     --drop-instruction 0.04 --drop-auxiliary 0.6 --drop-image 0.01 --average-decay 0.998 --sample-steps 1
 "$build/promptfix-train" export --model "$work/diffusion.safetensors" \
     --out "$work/diffusion-average.safetensors" --dtype float32
