@@ -31,7 +31,8 @@ static const struct option_spec rows[] = {
     {"stage", 0, OPTION_CHOICE, 0, 1, AT(stage), .default_text = "diffusion",
         .choices = stage_names, .group = "Training",
         .doc = "text: the text encoder, to tell tasks apart. vae: the autoencoder with its skips. "
-               "diffusion: the UNet. decoder: the VAE's decoder on what the UNet predicts."},
+               "diffusion: the UNet. decoder: the VAE's decoder on what the UNet predicts. "
+               "joint: both together, by the picture of one step."},
     {"model", 'm', OPTION_TEXT, OPTION_REQUIRED, 1, AT(model), .value_name = "FILE",
         .group = "Files",
         .doc = "Checkpoint to begin with, or a state to go on from: a state of the same stage "

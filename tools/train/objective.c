@@ -154,25 +154,43 @@ static tensor diffusion_loss(const struct trainee *trainee, struct scope *s,
     return loss;
 }
 
-/* Decodes what the UNet makes of pure noise, and for half of the rows the target's own latent. */
+/* What the UNet makes of pure noise in one step. */
+static tensor guess_latent(const struct trainee *trainee, struct scope *s,
+    const struct objective_options *options, const struct batch_tensors *batch, int64_t step,
+    struct conditions *ret_conditions)
+{
+    double sigmas[BATCH_ROWS_MAX];
+    for (int64_t row = 0; row < tensor_dim(batch->input, 0); row++)
+        sigmas[row] = trainee->schedule.sigma[SCHEDULE_TIMESTEPS - 1];
+    conditions_make(s, trainee, batch, ret_conditions);
+    tensor noise = trainee_noise(s, ret_conditions->image, options->seed, step);
+    tensor start = op_mul_scalar(s, noise, sigmas[0]);
+    tensor guess = trainee_denoise(trainee, s, start, sigmas, ret_conditions);
+    unet_context_destroy(ret_conditions->context);
+    return guess;
+}
+
+/* Decodes the UNet's guess, and for part of the rows the target's own latent or what is between. */
 static tensor decoder_loss(const struct trainee *trainee, struct scope *s,
     const struct objective_options *options, const struct batch_tensors *batch, int64_t step)
 {
-    int64_t rows = tensor_dim(batch->input, 0);
-    double sigmas[BATCH_ROWS_MAX];
-    for (int64_t row = 0; row < rows; row++)
-        sigmas[row] = trainee->schedule.sigma[SCHEDULE_TIMESTEPS - 1];
     struct conditions conditions;
     int former = tensor_grad_enable(0);
     tensor z0 = trainee_latent(trainee, s, batch->target);
-    conditions_make(s, trainee, batch, &conditions);
-    tensor start = op_mul_scalar(s, trainee_noise(s, z0, options->seed, step), sigmas[0]);
-    tensor guess = trainee_denoise(trainee, s, start, sigmas, &conditions);
-    unet_context_destroy(conditions.context);
+    tensor guess = guess_latent(trainee, s, options, batch, step, &conditions);
     tensor_grad_enable(former);
     tensor mix = row_numbers(s, z0, options->seed, step, -0.25, 1.25);
     tensor z = op_add(s, z0, op_mul(s, op_sub(s, guess, z0), op_clamp(s, mix, 0, 1)));
     tensor picture = vae_decode(trainee->vae, s, z, &conditions.skips, NULL);
+    return objective_picture_loss(s, picture, batch->target, options->edge_weight);
+}
+
+static tensor joint_loss(const struct trainee *trainee, struct scope *s,
+    const struct objective_options *options, const struct batch_tensors *batch, int64_t step)
+{
+    struct conditions conditions;
+    tensor guess = guess_latent(trainee, s, options, batch, step, &conditions);
+    tensor picture = vae_decode(trainee->vae, s, guess, &conditions.skips, NULL);
     return objective_picture_loss(s, picture, batch->target, options->edge_weight);
 }
 
@@ -185,6 +203,7 @@ tensor objective_loss(const struct trainee *trainee, struct scope *s,
         [STAGE_VAE] = vae_loss,
         [STAGE_DIFFUSION] = diffusion_loss,
         [STAGE_DECODER] = decoder_loss,
+        [STAGE_JOINT] = joint_loss,
     };
     int former = tensor_grad_enable(1);
     tensor loss = losses[trainee->stage](trainee, s, options, batch, step);

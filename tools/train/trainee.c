@@ -10,7 +10,7 @@
 #include "tools/data/tasks.h"
 #include "tools/train/draw.h"
 
-const char *const stage_names[] = {"text", "vae", "diffusion", "decoder", NULL};
+const char *const stage_names[] = {"text", "vae", "diffusion", "decoder", "joint", NULL};
 
 #define PREFIX_DECODER    SIZES_PREFIX_VAE "decoder."
 #define PREFIX_POST_QUANT SIZES_PREFIX_VAE "post_quant_conv."
@@ -23,6 +23,7 @@ static const struct {
     [STAGE_VAE] = {{SIZES_PREFIX_VAE}, 1},
     [STAGE_DIFFUSION] = {{SIZES_PREFIX_UNET}, 1},
     [STAGE_DECODER] = {{PREFIX_DECODER, PREFIX_POST_QUANT}, 2},
+    [STAGE_JOINT] = {{SIZES_PREFIX_UNET, PREFIX_DECODER, PREFIX_POST_QUANT}, 3},
 };
 
 static enum pf_status load_tokenizer(

@@ -2,16 +2,21 @@
 #ifndef TOOLS_TRAIN_TRAINEE_H
 #define TOOLS_TRAIN_TRAINEE_H
 
-/* A model in training: the pipeline's own modules, of which one stage's parameters move.
+/* A model in training: the pipeline's own modules, of which one stage's parameters move. Stages:
  *
- *   text       text encoder: instructions of the same task get like encodings, those of others
- * unlike ones, so that the UNet can tell them apart from its first step on vae        autoencoder
- * with its LoRA skips: reconstruct the target from its own latent and the input's features
- *   diffusion  the UNet alone, as the paper trains: predict the target's latent. A text encoder of
+ * text: the text encoder. Instructions of the same task get like encodings, those of others unlike
+ * ones, so that the UNet can tell them apart from its first step on.
+ *
+ * vae: autoencoder with its LoRA skips: reconstruct the target from its own latent and the input's
+ * features.
+ *
+ * diffusion: the UNet alone, as the paper trains: predict the target's latent. A text encoder of
  * our size can't be trained along: its gradients are small, Adam makes them steps as large as
- * anyone's, and it forgets what it knew decoder    the VAE's decoder on latents that the trained
- * UNet predicts
- */
+ * anyone's, and it forgets what it knew.
+ *
+ * decoder: the VAE's decoder on latents that the trained UNet predicts.
+ *
+ * joint: UNet and decoder together, from pure noise to the picture in one step. */
 
 #include "pipeline/diffusion/schedule.h"
 #include "pipeline/text/clip.h"
@@ -21,7 +26,7 @@
 #include "tools/train/batch.h"
 #include "tools/train/parameters.h"
 
-enum stage { STAGE_TEXT, STAGE_VAE, STAGE_DIFFUSION, STAGE_DECODER, STAGE_COUNT };
+enum stage { STAGE_TEXT, STAGE_VAE, STAGE_DIFFUSION, STAGE_DECODER, STAGE_JOINT, STAGE_COUNT };
 
 extern const char *const stage_names[]; /* NULL-terminated */
 

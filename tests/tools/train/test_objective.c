@@ -149,6 +149,7 @@ static void test_decoder(void **state)
 {
     (void)state;
     check_stage("tiny", STAGE_DECODER);
+    check_stage("v_change", STAGE_JOINT);
 }
 
 static void test_picture_loss(void **state)

@@ -106,6 +106,7 @@ static void test_loss_falls(void **state)
     check_loss_falls(STAGE_VAE);
     check_loss_falls(STAGE_DIFFUSION);
     check_loss_falls(STAGE_DECODER);
+    check_loss_falls(STAGE_JOINT);
 }
 
 static void assert_same_file(const char *a, const char *b)
