@@ -56,6 +56,7 @@ static const struct vae_skips *skips_of(const struct model *model)
 static tensor guided_estimate(const struct model *model, struct scope *out, tensor z, double sigma)
 {
     SCOPE(s, out->err);
+    tensor images[GUIDANCE_ROWS_MAX];
     tensor inputs[GUIDANCE_ROWS_MAX];
     const struct unet_context *contexts[GUIDANCE_ROWS_MAX];
     double sigmas[GUIDANCE_ROWS_MAX];
@@ -64,8 +65,8 @@ static tensor guided_estimate(const struct model *model, struct scope *out, tens
     tensor scaled = denoiser_input(&s, z, &sigma);
     for (int i = 0; i < rows; i++) {
         enum guidance_row row = model->guidance.rows[i];
-        tensor image = op_mul_scalar(&s, model->image, row == GUIDANCE_ROW_NO_IMAGE ? 0.0 : 1.0);
-        tensor list[] = {scaled, image};
+        images[i] = op_mul_scalar(&s, model->image, row == GUIDANCE_ROW_NO_IMAGE ? 0.0 : 1.0);
+        tensor list[] = {scaled, images[i]};
         inputs[i] = op_cat(&s, list, 2, 1);
         contexts[i] = row == GUIDANCE_ROW_NO_TEXT ? model->null_text : model->text;
         sigmas[i] = sigma;
@@ -76,7 +77,8 @@ static tensor guided_estimate(const struct model *model, struct scope *out, tens
         return NULL;
     tensor output = unet_forward(model->golden->unet, &s, x, t, contexts);
     tensor zs = op_expand(&s, z, DIMS(rows, -1, -1, -1));
-    tensor x0 = denoiser_x0(&s, model->golden->sizes.prediction, zs, output, sigmas);
+    tensor image = op_cat(&s, images, rows, 0);
+    tensor x0 = denoiser_x0(&s, model->golden->sizes.prediction, zs, image, output, sigmas);
     return scope_move(&s, guidance_combine(&model->guidance, &s, x0), out);
 }
 
@@ -165,7 +167,8 @@ static tensor estimate_pixels(void *context, struct scope *out, tensor z)
     if (!scope_ok(out))
         return NULL;
     tensor output = unet_forward(model->golden->unet, out, x, &t, &text);
-    estimate->x0 = denoiser_x0(out, model->golden->sizes.prediction, z, output, &estimate->sigma);
+    estimate->x0 = denoiser_x0(
+        out, model->golden->sizes.prediction, z, model->image, output, &estimate->sigma);
     estimate->pixels = vae_decode(model->golden->vae, out, estimate->x0, NULL, NULL);
     return estimate->pixels;
 }

@@ -11,7 +11,7 @@ here=$(cd "$(dirname "$0")/../.." && pwd)
 build=${BUILD:-$here/build}
 train=$1 valid=$2 work=$3
 text_steps=${TEXT_STEPS:-300} vae_steps=${VAE_STEPS:-4500}
-diffusion_steps=${DIFFUSION_STEPS:-40000} decoder_steps=${DECODER_STEPS:-3000}
+diffusion_steps=${DIFFUSION_STEPS:-8000} joint_steps=${JOINT_STEPS:-20000}
 minutes=${MINUTES:-0} merges=${MERGES:-1534} threads=${THREADS:-2}
 vae_size=${VAE_SIZE:-64} size=${SIZE:-128}
 
@@ -60,10 +60,10 @@ run diffusion "$work/vae-normal.safetensors" --fresh --rows 8 --size "$size" --s
 "$build/promptfix-train" export --model "$work/diffusion.safetensors" \
     --out "$work/diffusion-average.safetensors" --dtype float32
 
-# The decoder on what the UNet predicts.
-run decoder "$work/diffusion-average.safetensors" --rows 8 --size "$size" --shrink 0.5 \
-    --steps "$decoder_steps" --warmup 50 --rate 3e-4 --final-rate 1e-5 --drop-auxiliary 0.6 \
-    --drop-instruction 0 --drop-image 0
-"$build/promptfix-train" export --model "$work/decoder.safetensors" --out "$work/promptfix-small.safetensors" \
+# UNet and decoder together, by the picture.
+run joint "$work/diffusion-average.safetensors" --rows 8 --size "$size" --shrink 0.4 \
+    --steps "$joint_steps" --warmup 50 --rate 4e-4 --final-rate 1e-5 --swap 0.2 \
+    --drop-instruction 0.04 --drop-auxiliary 0.6 --drop-image 0.01 --average-decay 0.998 --sample-steps 1
+"$build/promptfix-train" export --model "$work/joint.safetensors" --out "$work/promptfix-small.safetensors" \
     --dtype float16 --defaults "$here/tools/train/small.json" --card "$here/tools/train/card.md"
 echo "$work/promptfix-small.safetensors"
