@@ -3,8 +3,6 @@
 
 #include <math.h>
 
-#include "pipeline/vae/vae.h"
-
 enum { ROWS_MAX = 1024 }; /* rows of one batch; far above any max_batch */
 
 /* a function of each row's σ as [B,1,1,1] on z's device */

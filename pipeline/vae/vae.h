@@ -11,8 +11,6 @@
 #include "pipeline/weights/checkpoint.h"
 #include "pipeline/weights/sizes.h"
 
-#define VAE_SCALE_FACTOR 0.18215 /* diffusion latents are the VAE's times this */
-
 enum { VAE_SKIPS_MAX = SIZES_LEVELS_MAX * (SIZES_RES_BLOCKS_MAX + 1) };
 
 /* The encoder's features in its own order: conv_in, then for each level each residual block and the

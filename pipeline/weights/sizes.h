@@ -77,6 +77,8 @@ struct clip_sizes {
     int heads_known; /* 1: heads come from metadata; 0: width / 64 (at least 1) is assumed */
 };
 
+#define VAE_SCALE_FACTOR 0.18215 /* diffusion latents are the VAE's times this */
+
 /* What convolutions see beyond the border: zeros as in Stable Diffusion, or the border's own
  * values. With zeros a model that was trained on small pictures takes the border for part of every
  * picture, and gets larger ones wrong. */
