@@ -82,9 +82,8 @@ void trainee_close(struct trainee *trainee)
     *trainee = (struct trainee){0};
 }
 
-/* Which rows are of one task. An empty instruction is a task of its own; those of more tasks than
- * one
- * ("combined") are compared with none. */
+/* Which rows are of one task. An empty instruction is a task of its own; "combined" ones are
+ * compared with none. */
 static void compare_tasks(struct scope *s, const struct batch *batch, struct batch_tensors *ret)
 {
     enum { UNKNOWN = -1, EMPTY = TASK_COUNT };
