@@ -203,8 +203,7 @@ tensor op_pad(struct scope *s, tensor a, const int64_t *pads, int pad_count)
     RUN(s, atg_constant_pad_nd(&out, a, LIST(pads), pad_count));
 }
 
-/* Repeats the first and last slice along `dim`; by op_cat, since libtorch 1.13's replication_pad2d
- * knows neither bfloat16 nor channels-last memory. */
+/* Repeats the first and last slice along `dim`; by op_cat, which takes every type. */
 static tensor pad_edge_along(struct scope *s, tensor a, int dim, int before, int after)
 {
     enum { PARTS_MAX = 8 };

@@ -80,8 +80,8 @@ struct clip_sizes {
 #define VAE_SCALE_FACTOR 0.18215 /* diffusion latents are the VAE's times this */
 
 /* What convolutions see beyond the border: zeros as in Stable Diffusion, or the border's own
- * values. With zeros a model that was trained on small pictures takes the border for part of every
- * picture, and gets larger ones wrong. */
+ * values. With zeros much of a small training crop is touched by its border, little of a picture.
+ */
 enum conv_padding { CONV_PADDING_ZEROS, CONV_PADDING_EDGE };
 
 enum prediction_type { PREDICTION_EPSILON, PREDICTION_V, PREDICTION_V_CHANGE };

@@ -31,8 +31,9 @@ static struct batch *batch_create(const struct batch_options *options)
     batch->rows = options->rows;
     batch->size = options->size;
     batch->positions = options->positions;
-    batch->input = malloc(rows * (3 * size * size + 1) * sizeof(float));
-    batch->target = malloc(rows * (3 * size * size + 1) * sizeof(float));
+    size_t bytes = rows * 3 * size * size * sizeof(float) + 1; /* not 0: that may give NULL */
+    batch->input = malloc(bytes);
+    batch->target = malloc(bytes);
     batch->instruction = calloc(rows * (size_t)options->positions, sizeof(int64_t));
     batch->auxiliary = calloc(rows * (size_t)options->positions, sizeof(int64_t));
     batch->has_image = calloc(rows, sizeof(float));

@@ -23,7 +23,7 @@ struct batch_options {
     double drop_auxiliary;   /* the same for the auxiliary prompt */
     double drop_image;       /* share of rows without image condition */
     double swap;   /* share of rows that get the instruction of another pair: where that asks for
-                      another   task, there is nothing to do, and the target is the input */
+                      another task, there is nothing to do, and the target is the input */
     double shrink; /* share of rows that show the whole pair, box-filtered to S, not a crop of it */
 };
 

@@ -80,9 +80,8 @@ static const struct option_spec rows[] = {
     NUM("early_share", early_share, 0, 1, "0", "Objective",
         "diffusion: share of pairs with a time from the noisiest tenth; the rest is even."),
     NUM("relative", relative, 0, 10, "0", "Objective",
-        "diffusion: each pair's error is divided by the power of what it should change plus this, "
-        "so "
-        "that a small mark counts as much as a dark picture; 0: it isn't."),
+        "diffusion: each pair's error is divided by the power of what it should change plus this: "
+        "a small mark counts as much as a dark picture; 0: it isn't."),
     NUM("swap", swap, 0, 1, "0", "Objective",
         "Share of pairs with the instruction of another task: nothing is to be changed then."),
     NUM("kl_weight", kl_weight, 0, 1, "1e-4", "Objective",
