@@ -13,6 +13,7 @@
 #include "base/jdoc.h"
 #include "tools/data/ppm.h"
 #include "tools/data/tar.h"
+#include "tools/data/tasks.h"
 
 /* A set is its mapped tar files and one index over all of them: for each sample, where its four
  * files lie. Headers are read once, when the set is opened; pictures when a sample is asked for.
@@ -278,6 +279,35 @@ static enum pf_status copy_text(
     return *ret_text ? PF_OK : pf_fail(err, PF_NOMEM, "no memory for '%s'", name);
 }
 
+/* Bits of the tasks that an array names: by strings, or by objects with a "task". */
+static unsigned task_bits(const struct jdoc_value *array)
+{
+    unsigned bits = 0;
+    for (const struct jdoc_value *item = array->first; item; item = item->next) {
+        int task =
+            task_find(item->type == JDOC_STRING ? item->string : jdoc_get_string(item, "task", ""));
+        if (task >= 0)
+            bits |= 1u << task;
+    }
+    return bits;
+}
+
+static void read_tasks(const struct jdoc_value *root, struct sample *sample)
+{
+    const struct jdoc_value *asked = jdoc_get(root, "asked");
+    const struct jdoc_value *defects = jdoc_get(root, "degradations");
+    int task = task_find(sample->task);
+    sample->is_told = 1;
+    if (asked && asked->type == JDOC_ARRAY && defects && defects->type == JDOC_ARRAY) {
+        sample->asked = task_bits(asked);
+        sample->defects = task_bits(defects);
+    } else if (task >= 0) {
+        sample->asked = sample->defects = 1u << task;
+    } else {
+        sample->is_told = 0;
+    }
+}
+
 static enum pf_status read_texts(
     const unsigned char *bytes, size_t count, struct sample *sample, struct pf_error *err)
 {
@@ -294,6 +324,8 @@ static enum pf_status read_texts(
         status = copy_text(root, "auxiliary", &sample->auxiliary, err);
     if (status == PF_OK)
         status = copy_text(root, "source", &sample->source, err);
+    if (status == PF_OK)
+        read_tasks(root, sample);
     jdoc_destroy(doc);
     return status;
 }
@@ -302,7 +334,7 @@ static enum pf_status read_pictures(
     const struct shards *shards, size_t index, struct sample *sample, struct pf_error *err)
 {
     static const struct image_limits limits = IMAGE_LIMITS_DEFAULT;
-    size_t size;
+    size_t size = 0;
     const unsigned char *bytes = shards_file(shards, index, "input", &size);
     PF_TRY(picture_decode(bytes, size, &limits, &sample->input, err));
     bytes = shards_file(shards, index, "target", &size);

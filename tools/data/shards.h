@@ -28,6 +28,9 @@ struct sample {
     char *instruction;   /* "" in blind mode */
     char *auxiliary;     /* "" for none */
     char *source;        /* name of the photo it was made from, or "" */
+    int is_told;         /* the next two are known: the JSON lists them, or `task` is one task */
+    unsigned asked;      /* what the instruction asks for: bit 1 << enum task each */
+    unsigned defects;    /* what is wrong with the input; "degradations" in the JSON */
     struct image input;  /* pixels in [0,1], planar RGB */
     struct image target; /* of the input's size */
     float *mask;         /* [height,width] in [0,1], or NULL */

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/data/tasks.h"
 #include "tools/train/draw.h"
 
 void batch_destroy(struct batch *batch)
@@ -102,15 +101,14 @@ static enum pf_status encode(const struct batch_options *options, const char *te
         options->tokenizer, text, strlen(text), (size_t)options->positions, ret_ids, NULL, err);
 }
 
-/* With another pair's texts the input is left as it is. Only between pairs of one known task each.
- */
+/* With another pair's texts the input is left as it is, if they ask for nothing that is wrong with
+ * it. */
 static enum pf_status swap_texts(
     const struct batch_options *options, struct sample *sample, size_t index, struct pf_error *err)
 {
     struct sample other = {0};
     PF_TRY(shards_read_texts(options->shards, index, &other, err));
-    int mine = task_find(sample->task), others = task_find(other.task);
-    if (mine >= 0 && others >= 0 && mine != others) {
+    if (sample->is_told && other.is_told && !(other.asked & sample->defects)) {
         size_t pixels = 3 * (size_t)sample->input.width * (size_t)sample->input.height;
         if (options->size > 0)
             memcpy(sample->target.rgb, sample->input.rgb, pixels * sizeof(float));

@@ -31,8 +31,8 @@ static const struct option_spec rows[] = {
     {"stage", 0, OPTION_CHOICE, 0, 1, AT(stage), .default_text = "diffusion",
         .choices = stage_names, .group = "Training",
         .doc = "text: the text encoder, to tell tasks apart. vae: the autoencoder with its skips. "
-               "diffusion: the UNet. decoder: the VAE's decoder on what the UNet predicts. "
-               "joint: both together, by the picture of one step."},
+               "diffusion: the UNet. joint: UNet and autoencoder together, by the picture of one "
+               "step."},
     {"model", 'm', OPTION_TEXT, OPTION_REQUIRED, 1, AT(model), .value_name = "FILE",
         .group = "Files",
         .doc = "Checkpoint to begin with, or a state to go on from: a state of the same stage "
@@ -87,7 +87,9 @@ static const struct option_spec rows[] = {
     NUM("kl_weight", kl_weight, 0, 1, "1e-4", "Objective",
         "vae: weight of the divergence from a standard normal."),
     NUM("edge_weight", edge_weight, 0, 100, "1", "Objective",
-        "vae, decoder: weight of the distance of neighbour differences."),
+        "vae, joint: weight of the distance of neighbour differences."),
+    NUM("change_weight", change_weight, 0, 100, "0", "Objective",
+        "joint: weight of the places that are to change, over those that aren't."),
     NUM("latent_noise", latent_noise, 0, 10, "0.2", "Objective",
         "vae: most noise on the decoder's latent, in deviations."),
     INT("log_every", log_every, 0, 1e6, "50", "Log", "Steps between log lines."),

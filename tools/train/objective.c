@@ -7,9 +7,10 @@
 
 enum { EARLY_TIMES = SCHEDULE_TIMESTEPS / 10 };
 
-static tensor distance(struct scope *s, tensor a, tensor b)
+static tensor distance(struct scope *s, tensor a, tensor b, tensor w)
 {
-    return op_mean_all(s, op_abs(s, op_sub(s, a, b)));
+    tensor miss = op_abs(s, op_sub(s, a, b));
+    return op_mean_all(s, w ? op_mul(s, miss, w) : miss);
 }
 
 /* Differences of neighbours along dim 2 or 3. */
@@ -19,15 +20,26 @@ static tensor slope(struct scope *s, tensor x, int dim)
     return op_sub(s, op_narrow(s, x, dim, 1, length), op_narrow(s, x, dim, 0, length));
 }
 
-tensor objective_picture_loss(struct scope *s, tensor a, tensor b, double edge_weight)
+tensor objective_picture_loss(struct scope *s, tensor a, tensor b, tensor w, double edge_weight)
 {
     tensor single = op_to_type(s, a, TENSOR_F32);
-    tensor loss = distance(s, single, b);
+    tensor loss = distance(s, single, b, w);
     for (int dim = 2; dim <= 3; dim++) {
-        tensor edges = distance(s, slope(s, single, dim), slope(s, b, dim));
+        tensor within = w ? op_narrow(s, w, dim, 1, tensor_dim(w, dim) - 1) : NULL;
+        tensor edges = distance(s, slope(s, single, dim), slope(s, b, dim), within);
         loss = op_add(s, loss, op_mul_scalar(s, edges, edge_weight));
     }
     return loss;
+}
+
+tensor objective_change_weights(struct scope *s, tensor input, tensor target, double change_weight)
+{
+    enum { MOST = 10 };
+    const double least = 0.02; /* of the pictures' [-1,1]: below that it's noise */
+    tensor change = op_mean(s, op_abs(s, op_sub(s, input, target)), DIMS(1), 1);
+    tensor usual = op_clamp(s, op_mean(s, change, DIMS(2, 3), 1), least, HUGE_VAL);
+    tensor relative = op_clamp(s, op_div(s, change, usual), 0, MOST);
+    return op_add_scalar(s, op_mul_scalar(s, relative, change_weight), 1);
 }
 
 /* Uniform number of each row as [B,1,1,1] on the device of `like`. */
@@ -95,7 +107,7 @@ static tensor vae_loss(const struct trainee *trainee, struct scope *s,
         vae_decode(trainee->vae, s, op_mul_scalar(s, z, VAE_SCALE_FACTOR), &skips, NULL);
     tensor divergence = op_sub(s, op_add(s, op_square(s, mean), variance), log_variance);
     divergence = op_mean_all(s, op_mul_scalar(s, op_add_scalar(s, divergence, -1), 0.5));
-    tensor loss = objective_picture_loss(s, picture, batch->target, options->edge_weight);
+    tensor loss = objective_picture_loss(s, picture, batch->target, NULL, options->edge_weight);
     return op_add(s, loss, op_mul_scalar(s, divergence, options->kl_weight));
 }
 
@@ -170,28 +182,15 @@ static tensor guess_latent(const struct trainee *trainee, struct scope *s,
     return guess;
 }
 
-/* Decodes the UNet's guess, and for part of the rows the target's own latent or what is between. */
-static tensor decoder_loss(const struct trainee *trainee, struct scope *s,
-    const struct objective_options *options, const struct batch_tensors *batch, int64_t step)
-{
-    struct conditions conditions;
-    int former = tensor_grad_enable(0);
-    tensor z0 = trainee_latent(trainee, s, batch->target);
-    tensor guess = guess_latent(trainee, s, options, batch, step, &conditions);
-    tensor_grad_enable(former);
-    tensor mix = row_numbers(s, z0, options->seed, step, -0.25, 1.25);
-    tensor z = op_add(s, z0, op_mul(s, op_sub(s, guess, z0), op_clamp(s, mix, 0, 1)));
-    tensor picture = vae_decode(trainee->vae, s, z, &conditions.skips, NULL);
-    return objective_picture_loss(s, picture, batch->target, options->edge_weight);
-}
-
 static tensor joint_loss(const struct trainee *trainee, struct scope *s,
     const struct objective_options *options, const struct batch_tensors *batch, int64_t step)
 {
     struct conditions conditions;
     tensor guess = guess_latent(trainee, s, options, batch, step, &conditions);
     tensor picture = vae_decode(trainee->vae, s, guess, &conditions.skips, NULL);
-    return objective_picture_loss(s, picture, batch->target, options->edge_weight);
+    tensor weights =
+        objective_change_weights(s, batch->input, batch->target, options->change_weight);
+    return objective_picture_loss(s, picture, batch->target, weights, options->edge_weight);
 }
 
 tensor objective_loss(const struct trainee *trainee, struct scope *s,
@@ -202,7 +201,6 @@ tensor objective_loss(const struct trainee *trainee, struct scope *s,
         [STAGE_TEXT] = text_loss,
         [STAGE_VAE] = vae_loss,
         [STAGE_DIFFUSION] = diffusion_loss,
-        [STAGE_DECODER] = decoder_loss,
         [STAGE_JOINT] = joint_loss,
     };
     int former = tensor_grad_enable(1);

@@ -9,18 +9,24 @@
 struct objective_options {
     uint64_t seed;
     double kl_weight;    /* vae: of the divergence from a standard normal, mean over the latent */
-    double edge_weight;  /* vae, decoder: of the L1 distance of neighbour differences */
+    double edge_weight;  /* vae, joint: of the L1 distance of neighbour differences */
     double latent_noise; /* vae: most noise on the latent the decoder sees, in deviations */
     double relative; /* diffusion: each row's error is divided by its target's power plus this; 0:
                         not */
-    double early_share; /* diffusion: share of rows with t from the noisiest tenth */
+    double change_weight; /* joint: of the places that are to change, over those that aren't */
+    double early_share;   /* diffusion: share of rows with t from the noisiest tenth */
 };
 
 /* The loss of a batch: one element, with gradients. `step` drives all its randomness. */
 tensor objective_loss(const struct trainee *trainee, struct scope *s,
     const struct objective_options *options, const struct batch_tensors *batch, int64_t step);
 
-/* mean|a-b| + edge_weight · mean over both directions of |∂a-∂b|, of pictures [B,3,H,W] */
-tensor objective_picture_loss(struct scope *s, tensor a, tensor b, double edge_weight);
+/* mean w·|a-b| + edge_weight · mean over both directions of w·|∂a-∂b|, of pictures [B,3,H,W];
+ * w [B,1,H,W], or NULL for 1. */
+tensor objective_picture_loss(struct scope *s, tensor a, tensor b, tensor w, double edge_weight);
+
+/* w for a pair of pictures [B,3,H,W]: 1 + change_weight · how much a place changes, relative to its
+ * row's mean change and to 0.02 at least, but 10 at most. */
+tensor objective_change_weights(struct scope *s, tensor input, tensor target, double change_weight);
 
 #endif

@@ -16,9 +16,8 @@
 enum { STATE_STAGE_SIZE = 16 };
 
 struct state {
-    char
-        stage[STATE_STAGE_SIZE]; /* "vae", "diffusion", "decoder"; "" for an untrained checkpoint */
-    int64_t step;                /* taken so far */
+    char stage[STATE_STAGE_SIZE]; /* "vae", "diffusion"; "" for an untrained checkpoint */
+    int64_t step;                 /* taken so far */
     int64_t seed;
 };
 

@@ -10,10 +10,7 @@
 #include "tools/data/tasks.h"
 #include "tools/train/draw.h"
 
-const char *const stage_names[] = {"text", "vae", "diffusion", "decoder", "joint", NULL};
-
-#define PREFIX_DECODER    SIZES_PREFIX_VAE "decoder."
-#define PREFIX_POST_QUANT SIZES_PREFIX_VAE "post_quant_conv."
+const char *const stage_names[] = {"text", "vae", "diffusion", "joint", NULL};
 
 static const struct {
     const char *prefixes[PARAMETERS_PREFIXES_MAX];
@@ -22,8 +19,7 @@ static const struct {
     [STAGE_TEXT] = {{SIZES_PREFIX_CLIP}, 1},
     [STAGE_VAE] = {{SIZES_PREFIX_VAE}, 1},
     [STAGE_DIFFUSION] = {{SIZES_PREFIX_UNET}, 1},
-    [STAGE_DECODER] = {{PREFIX_DECODER, PREFIX_POST_QUANT}, 2},
-    [STAGE_JOINT] = {{SIZES_PREFIX_UNET, PREFIX_DECODER, PREFIX_POST_QUANT}, 3},
+    [STAGE_JOINT] = {{SIZES_PREFIX_UNET, SIZES_PREFIX_VAE}, 2},
 };
 
 static enum pf_status load_tokenizer(
@@ -132,10 +128,8 @@ void conditions_make(struct scope *s, const struct trainee *trainee,
 {
     int64_t rows = tensor_dim(batch->input, 0);
     *ret = (struct conditions){0};
-    int former = tensor_grad_enable(0);
     tensor mode = vae_mode(s, vae_encode(trainee->vae, s, batch->input, &ret->skips));
     ret->image = op_mul(s, mode, batch->has_image);
-    tensor_grad_enable(former);
     tensor ids = op_cat(s, (tensor[]){batch->instruction, batch->auxiliary}, 2, 0);
     tensor texts = clip_encode(trainee->clip, s, ids);
     tensor instruction = op_narrow(s, texts, 0, 0, rows);

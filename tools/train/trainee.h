@@ -14,9 +14,7 @@
  * our size can't be trained along: its gradients are small, Adam makes them steps as large as
  * anyone's, and it forgets what it knew.
  *
- * decoder: the VAE's decoder on latents that the trained UNet predicts.
- *
- * joint: UNet and decoder together, from pure noise to the picture in one step. */
+ * joint: UNet and autoencoder together, from pure noise to the picture in one step. */
 
 #include "pipeline/diffusion/schedule.h"
 #include "pipeline/text/clip.h"
@@ -26,7 +24,7 @@
 #include "tools/train/batch.h"
 #include "tools/train/parameters.h"
 
-enum stage { STAGE_TEXT, STAGE_VAE, STAGE_DIFFUSION, STAGE_DECODER, STAGE_JOINT, STAGE_COUNT };
+enum stage { STAGE_TEXT, STAGE_VAE, STAGE_DIFFUSION, STAGE_JOINT, STAGE_COUNT };
 
 extern const char *const stage_names[]; /* NULL-terminated */
 
@@ -59,7 +57,7 @@ struct batch_tensors {
 void batch_tensors_make(struct scope *s, const struct trainee *trainee, const struct batch *batch,
     struct batch_tensors *ret);
 
-/* What the diffusion knows of a batch, without gradients in the autoencoder. */
+/* What the diffusion knows of a batch. */
 struct conditions {
     tensor image;                 /* [B,z,h,w] the UNet's image condition */
     struct vae_skips skips;       /* of the input */

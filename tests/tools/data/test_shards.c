@@ -10,6 +10,7 @@
 #include "tools/data/shards.h"
 #include "tools/data/shards_write.h"
 #include "tools/data/tar.h"
+#include "tools/data/tasks.h"
 
 enum { SIDE = 4, AREA = SIDE * SIDE };
 
@@ -21,6 +22,15 @@ static int setup(void **state)
     return scratch_set_up(state);
 }
 
+/* What the JSON of sample n % 4 tells of its tasks. */
+static const char *const tasks_told[] = {
+    "\"task\":\"dehaze\"",
+    "\"task\":\"combined\",\"asked\":[\"dehaze\",\"remove\"],\"degradations\":[{\"task\":"
+    "\"desnow\"},{\"task\":\"remove\",\"object\":\"hat\"},{\"task\":\"new\"}]",
+    "\"task\":\"combined\"",
+    "\"task\":\"dehaze\",\"asked\":[\"dehaze\"],\"degradations\":[]",
+};
+
 /* Sample n: all values n/255, the target's (n+1)/255. */
 static void pack(struct buffer *out, int n, const float *mask)
 {
@@ -30,10 +40,10 @@ static void pack(struct buffer *out, int n, const float *mask)
         target[i] = (float)(n + 1) / 255.0f;
     }
     struct image a = {SIDE, SIDE, input, NULL}, b = {SIDE, SIDE, target, NULL};
-    char key[20], json[120];
+    char key[20], json[300];
     snprintf(key, sizeof key, "%06d", n);
     snprintf(json, sizeof json,
-        "{\"task\":\"dehaze\",\"instruction\":\"number %d\",\"auxiliary\":\"\",\"source\":\"s\"}",
+        "{%s,\"instruction\":\"number %d\",\"auxiliary\":\"\",\"source\":\"s\"}", tasks_told[n % 4],
         n);
     assert_ok(sample_pack(out, key, &a, &b, mask, json, PICTURE_PPM, 0, &err), &err);
 }
@@ -52,6 +62,22 @@ static void write_set(int count, size_t per_shard)
     shards_writer_close(writer);
 }
 
+static void check_tasks(const struct sample *sample, int kind)
+{
+    enum { DEHAZE = 1 << TASK_DEHAZE, DESNOW = 1 << TASK_DESNOW, REMOVE = 1 << TASK_REMOVE };
+    static const struct {
+        unsigned is_told, asked, defects;
+    } expected[] = {
+        {1, DEHAZE, DEHAZE},
+        {1, DEHAZE | REMOVE, DESNOW | REMOVE},
+        {0, 0, 0},
+        {1, DEHAZE, 0},
+    };
+    assert_int_equal(sample->is_told, expected[kind].is_told);
+    assert_int_equal(sample->asked, expected[kind].asked);
+    assert_int_equal(sample->defects, expected[kind].defects);
+}
+
 static void test_round_trip(void **state)
 {
     (void)state;
@@ -67,7 +93,8 @@ static void test_round_trip(void **state)
         assert_string_equal(sample.key, text);
         snprintf(text, sizeof text, "number %d", n);
         assert_string_equal(sample.instruction, text);
-        assert_string_equal(sample.task, "dehaze");
+        assert_string_equal(sample.task, n == 1 || n == 2 ? "combined" : "dehaze");
+        check_tasks(&sample, n % 4);
         assert_string_equal(sample.auxiliary, "");
         assert_int_equal((int)(sample.input.rgb[7] * 255.0f + 0.5f), n);
         assert_int_equal((int)(sample.target.rgb[7] * 255.0f + 0.5f), n + 1);

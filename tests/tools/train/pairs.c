@@ -12,19 +12,14 @@
 #include "tests/tools/scratch.h"
 #include "tools/data/shards_write.h"
 
-enum { PATH_SIZE = 1024 };
+enum { PATH_SIZE = 1024, COUNT_MAX = 32 };
 
-static void put_pair(struct shards_writer *writer, int index, int is_other)
+static void put_pair(struct shards_writer *writer, int index, const char *json)
 {
     struct pf_error err = PF_ERROR_INIT;
     AUTO_BUFFER struct buffer packed = BUFFER_INIT;
-    char key[16], json[128];
+    char key[16];
     snprintf(key, sizeof key, "%06d", index);
-    snprintf(json, sizeof json,
-        is_other
-            ? "{\"task\":\"dehaze\",\"instruction\":\"c d\"}"
-            : "{\"task\":\"lowlight\",\"instruction\":\"a b %d\",\"auxiliary\":\"it is dark\"}",
-        index % 3);
     struct image target = fixture_image(PAIRS_SIZE, PAIRS_SIZE, (unsigned)index + 1);
     struct image input = fixture_image(PAIRS_SIZE, PAIRS_SIZE, (unsigned)index + 1);
     for (int i = 0; i < 3 * PAIRS_SIZE * PAIRS_SIZE; i++)
@@ -35,22 +30,37 @@ static void put_pair(struct shards_writer *writer, int index, int is_other)
     image_finish(&input);
 }
 
-const char *pairs_folder(int count)
+const char *pairs_folder_of(const char *name, const char *const *jsons, int count)
 {
     static char data[PATH_SIZE];
     struct pf_error err = PF_ERROR_INIT;
     struct shards_writer *writer;
-    char name[32];
-    snprintf(name, sizeof name, "data%d", count);
     snprintf(data, sizeof data, "%s", scratch_path(name));
     if (mkdir(data, 0700) != 0)
         return data;
     assert_ok(shards_writer_open(&writer, data, (size_t)count, &err), &err);
     for (int i = 0; i < count; i++)
-        put_pair(writer, i, count > 8 && i % 2);
+        put_pair(writer, i, jsons[i]);
     assert_ok(shards_writer_finish(writer, &err), &err);
     shards_writer_close(writer);
     return data;
+}
+
+const char *pairs_folder(int count)
+{
+    static const char *const dark[] = {
+        "{\"task\":\"lowlight\",\"instruction\":\"a b 0\",\"auxiliary\":\"it is dark\"}",
+        "{\"task\":\"lowlight\",\"instruction\":\"a b 1\",\"auxiliary\":\"it is dark\"}",
+        "{\"task\":\"lowlight\",\"instruction\":\"a b 2\",\"auxiliary\":\"it is dark\"}",
+    };
+    const char *jsons[COUNT_MAX];
+    char name[32];
+    assert_true(count <= COUNT_MAX);
+    for (int i = 0; i < count; i++)
+        jsons[i] =
+            count > 8 && i % 2 ? "{\"task\":\"dehaze\",\"instruction\":\"c d\"}" : dark[i % 3];
+    snprintf(name, sizeof name, "data%d", count);
+    return pairs_folder_of(name, jsons, count);
 }
 
 void pairs_open_trainee(

@@ -14,6 +14,9 @@ enum { PAIRS_SIZE = 64 }; /* pixels a side */
  * other one says "c d" for dehaze, all others "a b N" for lowlight. Static. */
 const char *pairs_folder(int count);
 
+/* The same with JSON of the caller's, one for each pair. */
+const char *pairs_folder_of(const char *name, const char *const *jsons, int count);
+
 /* Opens fixture model `name` at a stage, in float32 on the CPU. */
 void pairs_open_trainee(
     struct trainee *ret_trainee, const char *path, enum stage stage, struct pf_error *err);

@@ -139,6 +139,40 @@ static void test_swapped_texts_change_nothing(void **state)
     source_finish(&source);
 }
 
+/* Words that ask for what is wrong with a picture, though its own ask for something else. */
+static void test_words_that_fit_are_not_swapped(void **state)
+{
+    (void)state;
+    static const char *const jsons[] = {
+        "{\"task\":\"dehaze\",\"instruction\":\"c d\",\"asked\":[\"dehaze\"],"
+        "\"degradations\":[{\"task\":\"lowlight\"}]}",
+        "{\"task\":\"lowlight\",\"instruction\":\"a b 1\",\"asked\":[\"lowlight\"],"
+        "\"degradations\":[{\"task\":\"lowlight\"}]}",
+        "{\"task\":\"other\",\"instruction\":\"a b 2\"}",
+    };
+    struct source source;
+    source_init(&source);
+    shards_close(source.shards);
+    assert_ok(
+        shards_open(&source.shards, pairs_folder_of("told", jsons, 3), &source.err), &source.err);
+    source.options.shards = source.shards;
+    source.options.rows = 60;
+    source.options.swap = 1;
+    struct batch *batch = make(&source, 2);
+    size_t pixels = 3 * 32 * 32;
+    int unchanged = 0;
+    for (int64_t row = 0; row < batch->rows; row++) {
+        const float *input = batch->input + (size_t)row * pixels;
+        if (memcmp(input, batch->target + (size_t)row * pixels, pixels * sizeof *input) != 0)
+            continue;
+        unchanged++;
+        assert_string_equal(batch->tasks[row], "dehaze");
+    }
+    assert_true(unchanged > 4); /* two thirds are dark, a third of the words is of haze */
+    batch_destroy(batch);
+    source_finish(&source);
+}
+
 static void test_feed_gives_the_same(void **state)
 {
     (void)state;
@@ -179,6 +213,7 @@ int main(void)
         cmocka_unit_test(test_pairs_stay_pairs),
         cmocka_unit_test(test_dropouts),
         cmocka_unit_test(test_swapped_texts_change_nothing),
+        cmocka_unit_test(test_words_that_fit_are_not_swapped),
         cmocka_unit_test(test_feed_gives_the_same),
         cmocka_unit_test(test_too_small),
     };

@@ -29,8 +29,12 @@ static void bench_init(struct bench *bench, const char *model, enum stage stage)
     } else {
         bench->batch = pairs_batch(&bench->trainee, 2, 32);
     }
-    bench->options = (struct objective_options){
-        .seed = 3, .kl_weight = 1e-3, .edge_weight = 1, .latent_noise = 0.2, .early_share = 0.5};
+    bench->options = (struct objective_options){.seed = 3,
+        .kl_weight = 1e-3,
+        .edge_weight = 1,
+        .latent_noise = 0.2,
+        .change_weight = 2,
+        .early_share = 0.5};
 }
 
 static void bench_finish(struct bench *bench)
@@ -145,10 +149,10 @@ static void test_diffusion_of_v(void **state)
     check_objective("v_change", STAGE_DIFFUSION, 0.05);
 }
 
-static void test_decoder(void **state)
+static void test_joint(void **state)
 {
     (void)state;
-    check_stage("tiny", STAGE_DECODER);
+    check_stage("tiny", STAGE_JOINT);
     check_stage("v_change", STAGE_JOINT);
 }
 
@@ -161,8 +165,35 @@ static void test_picture_loss(void **state)
     tensor x = tensor_from_f32(&s, a, DIMS(1, 1, 2, 2)),
            y = tensor_from_f32(&s, b, DIMS(1, 1, 2, 2));
     /* mean|a-b| = 1.5; differences down are 2, across are 1 */
-    assert_true(fabs(tensor_scalar(&s, objective_picture_loss(&s, x, y, 10)) - 31.5) < 1e-6);
-    assert_true(tensor_scalar(&s, objective_picture_loss(&s, x, x, 10)) == 0);
+    assert_true(fabs(tensor_scalar(&s, objective_picture_loss(&s, x, y, NULL, 10)) - 31.5) < 1e-6);
+    assert_true(tensor_scalar(&s, objective_picture_loss(&s, x, x, NULL, 10)) == 0);
+    /* only the last place counts: 3/4 of the mean, and half of either direction's pairs */
+    const float last[] = {0, 0, 0, 1};
+    tensor w = tensor_from_f32(&s, last, DIMS(1, 1, 2, 2));
+    assert_true(fabs(tensor_scalar(&s, objective_picture_loss(&s, x, y, w, 10)) - 15.75) < 1e-6);
+}
+
+static void test_change_weights(void **state)
+{
+    (void)state;
+    struct pf_error err = PF_ERROR_INIT;
+    SCOPE(s, &err);
+    enum { PLACES = 16 };
+    /* A row with one place changed by 0.8, one changed evenly, one with next to nothing changed. */
+    float input[3 * PLACES] = {0}, target[3 * PLACES] = {0};
+    target[5] = 0.8f;
+    for (int i = 0; i < PLACES; i++) {
+        target[PLACES + i] = -0.4f;
+        target[2 * PLACES + i] = 0.002f;
+    }
+    tensor weights = objective_change_weights(&s, tensor_from_f32(&s, input, DIMS(3, 1, 4, 4)),
+        tensor_from_f32(&s, target, DIMS(3, 1, 4, 4)), 2);
+    float values[3 * PLACES];
+    assert_ok(tensor_to_f32(weights, values, 3 * PLACES, &err), &err);
+    assert_true(values[0] == 1);
+    assert_true(fabsf(values[5] - 21) < 1e-4f); /* 16 times the mean, of which 10 count */
+    assert_true(fabsf(values[PLACES] - 3) < 1e-4f);
+    assert_true(fabsf(values[2 * PLACES] - 1.2f) < 1e-4f);
 }
 
 /* A fresh start makes the UNet predict zero, so the loss is that of the target itself. */
@@ -201,11 +232,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_picture_loss),
+        cmocka_unit_test(test_change_weights),
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_vae),
         cmocka_unit_test(test_diffusion),
         cmocka_unit_test(test_diffusion_of_v),
-        cmocka_unit_test(test_decoder),
+        cmocka_unit_test(test_joint),
         cmocka_unit_test(test_fresh),
     };
     return cmocka_run_group_tests(tests, scratch_set_up, scratch_tear_down);

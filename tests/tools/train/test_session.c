@@ -105,7 +105,6 @@ static void test_loss_falls(void **state)
     check_loss_falls(STAGE_TEXT);
     check_loss_falls(STAGE_VAE);
     check_loss_falls(STAGE_DIFFUSION);
-    check_loss_falls(STAGE_DECODER);
     check_loss_falls(STAGE_JOINT);
 }
 
@@ -145,7 +144,7 @@ static void test_another_seed_is_refused(void **state)
     char part[4096], log[4096];
     snprintf(part, sizeof part, "%s", scratch_path("seed.safetensors"));
     snprintf(log, sizeof log, "%s", scratch_path("seed.log"));
-    struct session_options options = options_of(fixture_model("tiny"), STAGE_DECODER, 2, part, log);
+    struct session_options options = options_of(fixture_model("tiny"), STAGE_JOINT, 2, part, log);
     assert_ok(session_run(&options, never, &err), &err);
     options.model = part;
     options.steps = 3;
