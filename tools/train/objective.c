@@ -190,7 +190,10 @@ static tensor joint_loss(const struct trainee *trainee, struct scope *s,
     tensor picture = vae_decode(trainee->vae, s, guess, &conditions.skips, NULL);
     tensor weights =
         objective_change_weights(s, batch->input, batch->target, options->change_weight);
-    return objective_picture_loss(s, picture, batch->target, weights, options->edge_weight);
+    tensor loss = objective_picture_loss(s, picture, batch->target, weights, options->edge_weight);
+    tensor single = op_to_type(s, picture, TENSOR_F32);
+    tensor square = op_mean_all(s, op_square(s, op_sub(s, single, batch->target)));
+    return op_add(s, loss, op_mul_scalar(s, square, options->square_weight));
 }
 
 tensor objective_loss(const struct trainee *trainee, struct scope *s,

@@ -14,6 +14,8 @@ struct objective_options {
     double relative; /* diffusion: each row's error is divided by its target's power plus this; 0:
                         not */
     double change_weight; /* joint: of the places that are to change, over those that aren't */
+    double square_weight; /* joint: of the mean squared error. Where many colours would do, the
+                             least distance is to grey, the least square to their mean */
     double early_share;   /* diffusion: share of rows with t from the noisiest tenth */
 };
 

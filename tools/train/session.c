@@ -134,6 +134,7 @@ static enum pf_status add_gradients(
         .latent_noise = o->latent_noise,
         .relative = o->relative,
         .change_weight = o->change_weight,
+        .square_weight = o->square_weight,
         .early_share = o->early_share};
     struct batch *batch = NULL;
     PF_TRY(batch_feed_next(session->feed, &batch, err));

@@ -16,7 +16,8 @@ struct session_options {
     int64_t bf16, fresh;
     double rate, final_rate, weight_decay, clip, average_decay, beta2;
     double drop_instruction, drop_auxiliary, drop_image, swap, shrink;
-    double kl_weight, edge_weight, latent_noise, early_share, relative, change_weight;
+    double kl_weight, edge_weight, latent_noise, early_share, relative, change_weight,
+        square_weight;
     double minutes; /* of wall-clock time after which the state is saved and the session ends; 0:
                        none */
     char *device;

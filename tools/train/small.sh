@@ -11,9 +11,10 @@ here=$(cd "$(dirname "$0")/../.." && pwd)
 build=${BUILD:-$here/build}
 train=$1 valid=$2 work=$3
 text_steps=${TEXT_STEPS:-300} vae_steps=${VAE_STEPS:-4500}
-diffusion_steps=${DIFFUSION_STEPS:-8000} joint_steps=${JOINT_STEPS:-20000}
+diffusion_steps=${DIFFUSION_STEPS:-8000}
+joint_steps=${JOINT_STEPS:-20000} large_steps=${LARGE_STEPS:-2000}
 minutes=${MINUTES:-0} merges=${MERGES:-1534} threads=${THREADS:-2}
-vae_size=${VAE_SIZE:-64} size=${SIZE:-128}
+vae_size=${VAE_SIZE:-64} size=${SIZE:-128} large_size=${LARGE_SIZE:-256}
 
 # Threads that wait spin for a moment and no longer, small products are faster on one core, and memory
 # that was given back is wanted again at the next step.
@@ -21,8 +22,8 @@ export OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=50000 OPENBLAS_NUM_THREADS=1
 export MALLOC_MMAP_THRESHOLD_=2000000000 MALLOC_TRIM_THRESHOLD_=8000000000 MALLOC_TOP_PAD_=67108864
 mkdir -p "$work/sheets"
 run() {
-    stage=$1 from=$2 out=$work/$1.safetensors
-    shift 2
+    stage=$1 from=$2 out=$work/$3.safetensors
+    shift 3
     [ ! -f "$out" ] || from=$out
     "$build/promptfix-train" run --stage "$stage" --model "$from" --out "$out" --data "$train" \
         --valid-data "$valid" --sheets "$work/sheets" --log "$work/log.jsonl" --threads "$threads" \
@@ -40,13 +41,13 @@ run() {
     "$work/start.safetensors"
 
 # The text encoder learns to tell the tasks apart.
-run text "$work/start.safetensors" --rows 96 --steps "$text_steps" --warmup 20 --rate 1e-3 \
+run text "$work/start.safetensors" text --rows 96 --steps "$text_steps" --warmup 20 --rate 1e-3 \
     --final-rate 5e-5 --drop-instruction 0.03
 "$build/promptfix-train" export --model "$work/text.safetensors" --out "$work/text-average.safetensors" \
     --dtype float32
 
 # The autoencoder, then latents of mean 0 and deviation 1.
-run vae "$work/text-average.safetensors" --fresh --rows 8 --size "$vae_size" --shrink 0.3 --steps "$vae_steps" \
+run vae "$work/text-average.safetensors" vae --fresh --rows 8 --size "$vae_size" --shrink 0.3 --steps "$vae_steps" \
     --warmup 50 --rate 4e-4 --final-rate 2e-5 --kl-weight 2e-5 --average-decay 0.998
 "$build/promptfix-train" export --model "$work/vae.safetensors" --out "$work/vae-average.safetensors" \
     --dtype float32
@@ -54,16 +55,23 @@ run vae "$work/text-average.safetensors" --fresh --rows 8 --size "$vae_size" --s
     --size "$size" --out "$work/vae-normal.safetensors"
 
 # The UNet.
-run diffusion "$work/vae-normal.safetensors" --fresh --rows 8 --size "$size" --shrink 0.4 \
+run diffusion "$work/vae-normal.safetensors" diffusion --fresh --rows 8 --size "$size" --shrink 0.4 \
     --steps "$diffusion_steps" --warmup 100 --rate 5e-4 --final-rate 1e-5 --early-share 0.9 --relative 0.05 --swap 0.2 \
     --drop-instruction 0.04 --drop-auxiliary 0.6 --drop-image 0.01 --average-decay 0.998 --sample-steps 1
 "$build/promptfix-train" export --model "$work/diffusion.safetensors" \
     --out "$work/diffusion-average.safetensors" --dtype float32
 
-# UNet and decoder together, by the picture.
-run joint "$work/diffusion-average.safetensors" --rows 8 --size "$size" --shrink 0.4 \
-    --steps "$joint_steps" --warmup 50 --rate 4e-4 --final-rate 1e-5 --swap 0.2 \
-    --drop-instruction 0.04 --drop-auxiliary 0.6 --drop-image 0.01 --average-decay 0.998 --sample-steps 1
-"$build/promptfix-train" export --model "$work/joint.safetensors" --out "$work/promptfix-small.safetensors" \
+# UNet and autoencoder together, by the picture; then the same with larger crops.
+run_joint() {
+    run joint "$@" --change-weight 1.5 --square-weight 2 --swap 0.15 --drop-instruction 0.03 \
+        --drop-auxiliary 0.6 --drop-image 0 --average-decay 0.998 --sample-steps 1
+}
+run_joint "$work/diffusion-average.safetensors" joint --rows 8 --size "$size" --shrink 0.4 \
+    --steps "$joint_steps" --warmup 100 --rate 4e-4 --final-rate 3e-5
+"$build/promptfix-train" export --model "$work/joint.safetensors" --out "$work/joint-average.safetensors" \
+    --dtype float32
+run_joint "$work/joint-average.safetensors" large --rows 3 --size "$large_size" --shrink 0 \
+    --steps "$large_steps" --warmup 50 --rate 1e-4 --final-rate 1e-5
+"$build/promptfix-train" export --model "$work/large.safetensors" --out "$work/promptfix-small.safetensors" \
     --dtype float16 --defaults "$here/tools/train/small.json" --card "$here/tools/train/card.md"
 echo "$work/promptfix-small.safetensors"

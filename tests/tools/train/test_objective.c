@@ -34,6 +34,7 @@ static void bench_init(struct bench *bench, const char *model, enum stage stage)
         .edge_weight = 1,
         .latent_noise = 0.2,
         .change_weight = 2,
+        .square_weight = 2,
         .early_share = 0.5};
 }
 
