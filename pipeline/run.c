@@ -21,12 +21,13 @@ struct run {
     struct image_fit fit;
     uint8_t *alpha; /* of the input, owned; NULL without */
 
-    struct scope tensors;   /* owns the tensors below that live as long as the run */
-    struct pf_error error;  /* of `tensors` */
-    tensor image_latent;    /* [1,z,h,w] float32: c_img */
-    struct vae_skips skips; /* count 0 without LoRA */
-    tensor z;               /* [1,z,h,w] float32, owned on its own: it changes with each step */
-    tensor x0;              /* the latest estimate, as z; NULL before the first step */
+    struct scope tensors;  /* owns the tensors below that live as long as the run */
+    struct pf_error error; /* of `tensors` */
+    tensor image_latent;   /* [1,z,h,w] float32: c_img */
+    struct vae_skips skips;
+    int has_skips; /* the decoder takes them */
+    tensor z;      /* [1,z,h,w] float32, owned on its own: it changes with each step */
+    tensor x0;     /* the latest estimate, as z; NULL before the first step */
 
     const struct unet_context *context;
     struct guidance guidance;
@@ -102,14 +103,15 @@ static enum pf_status fit_image(struct run *run, const struct image *image, stru
     return s->err->status;
 }
 
-/* Encodes the picture, keeps the skips when the decoder has LoRA, fits the preview. */
+/* Encodes the picture, keeps what the decoder takes of it, fits the preview. */
 static enum pf_status encode_image(
     struct run *run, tensor pixels, const float *planes, struct scope *s)
 {
     struct pipeline *pipeline = run->pipeline;
-    int with_skips = pipeline->sizes.vae.lora_rank > 0;
+    const struct vae_sizes *sizes = &pipeline->sizes.vae;
+    run->has_skips = sizes->lora_rank > 0 || sizes->output == DECODER_OUTPUT_CHANGE;
     tensor moments =
-        vae_encode(pipeline->vae, &run->tensors, pixels, with_skips ? &run->skips : NULL);
+        vae_encode(pipeline->vae, &run->tensors, pixels, run->has_skips ? &run->skips : NULL);
     run->image_latent = vae_mode(&run->tensors, moments);
     scope_drop(&run->tensors, moments);
     if (run->error.status != PF_OK)
@@ -373,7 +375,7 @@ static enum pf_status decode(
     struct vae_lora trained;
     const struct vae_lora *lora = run_guidance_lora(&run->highfreq, &trained) ? &trained : NULL;
     tensor pixels =
-        vae_decode(run->pipeline->vae, &s, latent, run->skips.count ? &run->skips : NULL, lora);
+        vae_decode(run->pipeline->vae, &s, latent, run->has_skips ? &run->skips : NULL, lora);
     if (scope_ok(&s) && !op_is_finite(&s, pixels))
         pf_fail(err, PF_INTERNAL, "the decoder gave values that are not finite");
     tensor unit = op_mul_scalar(&s, op_add_scalar(&s, op_to_type(&s, pixels, TENSOR_F32), 1), 0.5);

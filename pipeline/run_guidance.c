@@ -83,7 +83,7 @@ void run_guidance_finish(struct run_guidance *guidance)
     region_auto_finish(&guidance->automatic);
 }
 
-/* Latent mode: x0 of the conditional branch, decoded without skips. */
+/* Latent mode: x0 of the conditional branch, decoded without skips, if that gives a picture. */
 static tensor estimate_pixels(void *context, struct scope *out, tensor z)
 {
     const struct run_guidance *guidance = context;
@@ -94,7 +94,8 @@ static tensor estimate_pixels(void *context, struct scope *out, tensor z)
     tensor output = unet_forward(pipeline->unet, out, x, &t, &guidance->context);
     tensor x0 = denoiser_x0(
         out, pipeline->sizes.prediction, z, guidance->image_latent, output, &guidance->sigma);
-    return vae_decode(pipeline->vae, out, x0, NULL, NULL);
+    int is_change = pipeline->sizes.vae.output == DECODER_OUTPUT_CHANGE;
+    return vae_decode(pipeline->vae, out, x0, is_change ? guidance->skips : NULL, NULL);
 }
 
 tensor run_guidance_move_latent(

@@ -45,6 +45,7 @@ static const char usage[] =
     "  --vae-res-blocks N       residual blocks of each encoder level\n"
     "  --vae-latent N           channels of the latent\n"
     "  --vae-lora-rank N        rank of the decoder's LoRA skips, 0 for none\n"
+    "  --decoder-output O       picture (default) or change, for the metadata\n"
     "  --no-vae-attention       no attention in the VAE's middle\n"
     "  --clip-width N           width of the text encoder, and of the UNet's contexts\n"
     "  --clip-layers N          its layers\n"
@@ -64,6 +65,7 @@ enum option_id {
     OPTION_PREDICTION,
     OPTION_NORM_GROUPS,
     OPTION_CONV_PADDING,
+    OPTION_DECODER_OUTPUT,
     OPTION_UNET_CHANNELS,
     OPTION_UNET_MULT,
     OPTION_UNET_RES_BLOCKS,
@@ -95,6 +97,7 @@ static const struct option options[] = {
     {"prediction", required_argument, NULL, OPTION_PREDICTION},
     {"norm-groups", required_argument, NULL, OPTION_NORM_GROUPS},
     {"conv-padding", required_argument, NULL, OPTION_CONV_PADDING},
+    {"decoder-output", required_argument, NULL, OPTION_DECODER_OUTPUT},
     {"unet-channels", required_argument, NULL, OPTION_UNET_CHANNELS},
     {"unet-mult", required_argument, NULL, OPTION_UNET_MULT},
     {"unet-res-blocks", required_argument, NULL, OPTION_UNET_RES_BLOCKS},
@@ -208,6 +211,9 @@ static enum pf_status set_choice(struct random_model *model, int option, const c
     } else if (option == OPTION_CONV_PADDING) {
         PF_TRY(parse_choice(name, value, conv_padding_names, &index, err));
         model->sizes.conv_padding = (enum conv_padding)index;
+    } else if (option == OPTION_DECODER_OUTPUT) {
+        PF_TRY(parse_choice(name, value, decoder_output_names, &index, err));
+        model->sizes.vae.output = (enum decoder_output)index;
     } else {
         PF_TRY(parse_choice(name, value, prediction_type_names, &index, err));
         model->sizes.prediction = (enum prediction_type)index;

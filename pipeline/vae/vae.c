@@ -165,6 +165,8 @@ tensor vae_encode(
     if (ret_skips)
         ret_skips->count = 0;
     tensor x = op_channels_last(&s, op_to_place(&s, pixels, vae->place));
+    if (ret_skips && scope_ok(&s))
+        ret_skips->picture = tensor_alias(out, x);
     tensor h = nn_conv2d(&s, &encoder->conv_in, x);
     keep_skip(out, ret_skips, h);
     for (int l = 0; l < vae->sizes.level_count; l++) {
@@ -226,6 +228,8 @@ tensor vae_decode(const struct vae *vae, struct scope *out, tensor z, const stru
     const struct vae_lora *lora)
 {
     SCOPE(s, out->err);
+    int is_change = skips && vae->sizes.output == DECODER_OUTPUT_CHANGE;
+    tensor picture = is_change ? skips->picture : NULL;
     if (vae->lora.count == 0)
         skips = NULL;
     if (!lora)
@@ -237,7 +241,8 @@ tensor vae_decode(const struct vae *vae, struct scope *out, tensor z, const stru
     tensor h = nn_conv2d(&s, &vae->decoder.conv_in, nn_conv2d(&s, &vae->post_quant, x));
     h = advance(&s, h, vae_middle(&s, &vae->decoder.middle, h));
     h = decode_up(vae, &s, h, skips, lora);
-    return scope_move(&s, head(&s, &vae->decoder, h), out);
+    h = advance(&s, h, head(&s, &vae->decoder, h));
+    return scope_move(&s, picture ? op_add(&s, h, picture) : h, out);
 }
 
 static tensor writable_copy(struct scope *out, tensor t)

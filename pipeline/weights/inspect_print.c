@@ -163,9 +163,10 @@ void inspect_put_text(struct buffer *out, const struct inspect *inspect)
     }
     buffer_put_format(out,
         "model   pictures in multiples of %" PRId64 "; predicts %s; norms of %" PRId64
-        " groups; pads with %s\ncan     ",
+        " groups; pads with %s; decodes the %s\ncan     ",
         inspect->sizes.model_factor, prediction_type_name(inspect->sizes.prediction),
-        inspect->sizes.norm_groups, conv_padding_names[inspect->sizes.conv_padding]);
+        inspect->sizes.norm_groups, conv_padding_names[inspect->sizes.conv_padding],
+        decoder_output_names[inspect->sizes.vae.output]);
     for (size_t i = 0; i < count; i++)
         buffer_put_format(out, "%s%s", i ? ", " : "", names[i]);
     buffer_put_text(out, "\n");
@@ -288,9 +289,11 @@ void inspect_put_json(struct buffer *out, const struct inspect *inspect)
     if (inspect->problem.status == PF_OK) {
         put_member(out, "multiple", inspect->sizes.model_factor);
         put_member(out, "norm_groups", inspect->sizes.norm_groups);
-        buffer_put_format(out, ",\"prediction_type\":\"%s\",\"conv_padding\":\"%s\"",
+        buffer_put_format(out,
+            ",\"prediction_type\":\"%s\",\"conv_padding\":\"%s\",\"decoder_output\":\"%s\"",
             prediction_type_name(inspect->sizes.prediction),
-            conv_padding_names[inspect->sizes.conv_padding]);
+            conv_padding_names[inspect->sizes.conv_padding],
+            decoder_output_names[inspect->sizes.vae.output]);
     }
     buffer_put_text(out, ",\"capabilities\":[");
     for (size_t i = 0; i < count; i++)

@@ -320,6 +320,9 @@ static enum pf_status write_metadata(const struct filler *filler, struct pf_erro
     if (sizes->conv_padding != CONV_PADDING_ZEROS)
         PF_TRY(checkpoint_writer_add_metadata(
             filler->writer, "conv_padding", conv_padding_names[sizes->conv_padding], err));
+    if (sizes->vae.output != DECODER_OUTPUT_PICTURE)
+        PF_TRY(checkpoint_writer_add_metadata(
+            filler->writer, "decoder_output", decoder_output_names[sizes->vae.output], err));
     return checkpoint_writer_add_metadata(
         filler->writer, "prediction_type", prediction_type_name(sizes->prediction), err);
 }

@@ -51,6 +51,11 @@ struct unet_sizes {
     int heads_known;       /* 1: heads come from metadata; 0: the customary 8 is assumed */
 };
 
+/* What the decoder's last convolution gives: the picture, as in Stable Diffusion, or what is to be
+ * added to the encoder's picture, so that a decoder of few weights keeps every detail it has no
+ * reason to change. */
+enum decoder_output { DECODER_OUTPUT_PICTURE, DECODER_OUTPUT_CHANGE };
+
 /* encoder.down.L.block.B and decoder.up.L.block.B both count levels from the finest; the decoder
  * runs them from the deepest and has one block more a level. */
 struct vae_sizes {
@@ -63,8 +68,9 @@ struct vae_sizes {
     int64_t channels[SIZES_LEVELS_MAX]; /* of a level = base_channels × ch_mult[level] */
     int res_blocks;                     /* per encoder level; the decoder has res_blocks + 1 */
     int has_attention;                  /* mid.attn_1 in encoder and decoder */
-    int64_t lora_rank; /* of decoder.up.*.block.*.lora; 0: the decoder has no LoRA skips */
-    int64_t factor;    /* downsampling, 2^(level_count - 1) */
+    int64_t lora_rank;          /* of decoder.up.*.block.*.lora; 0: the decoder has no LoRA skips */
+    int64_t factor;             /* downsampling, 2^(level_count - 1) */
+    enum decoder_output output; /* metadata `decoder_output`; picture without it */
 };
 
 struct clip_sizes {
@@ -125,6 +131,7 @@ int64_t sizes_norm_groups(const struct checkpoint *checkpoint);
 enum conv_padding sizes_conv_padding(const struct checkpoint *checkpoint);
 
 extern const char *const conv_padding_names[];    /* NULL-terminated, as the enum */
+extern const char *const decoder_output_names[];  /* NULL-terminated, as the enum */
 extern const char *const prediction_type_names[]; /* NULL-terminated */
 const char *prediction_type_name(enum prediction_type prediction);
 

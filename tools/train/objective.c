@@ -60,6 +60,7 @@ static tensor row_numbers(
 /* Skips of the second half of a batch of 2·rows. */
 static void narrow_skips(struct scope *s, struct vae_skips *skips, int64_t rows)
 {
+    skips->picture = op_narrow(s, skips->picture, 0, rows, rows);
     for (int i = 0; i < skips->count; i++)
         skips->features[i] = op_narrow(s, skips->features[i], 0, rows, rows);
 }

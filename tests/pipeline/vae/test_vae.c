@@ -125,6 +125,31 @@ static void test_mode(void **state)
     assert_true(distance(&s, vae_mode(&s, moments), half) == 0);
 }
 
+/* A decoder whose output is the change gives what the same weights give otherwise and the picture,
+ * with LoRA or without; without skips it has no picture to add to. */
+static void check_change(const char *name, const struct pipeline *former)
+{
+    const struct fixture_edit edit = {NULL, "decoder_output", "change"};
+    AUTO_FREE char *path = fixture_edited_model(name, &edit);
+    struct pipeline *change = fixture_pipeline(path, PRECISION_F32);
+    SCOPE(s, &err);
+    struct vae_skips skips;
+    tensor pixels = wave(&s, 2, 3, HEIGHT, WIDTH);
+    tensor mode = vae_mode(&s, vae_encode(change->vae, &s, pixels, &skips));
+    tensor expected = op_add(&s, vae_decode(former->vae, &s, mode, &skips, NULL), pixels);
+    assert_true(distance(&s, vae_decode(change->vae, &s, mode, &skips, NULL), expected) < 1e-6);
+    expected = vae_decode(former->vae, &s, mode, NULL, NULL);
+    assert_true(distance(&s, vae_decode(change->vae, &s, mode, NULL, NULL), expected) < 1e-6);
+    pipeline_destroy(change);
+}
+
+static void test_change_is_added(void **state)
+{
+    (void)state;
+    check_change("tiny", tiny);
+    check_change("plain", plain);
+}
+
 static void test_skips_count(void **state)
 {
     (void)state;
@@ -257,6 +282,7 @@ int main(void)
         TEST(test_shapes),
         TEST(test_edge_padding_sees_no_border),
         TEST(test_mode),
+        TEST(test_change_is_added),
         TEST(test_skips_count),
         TEST(test_given_lora_is_used),
         TEST(test_rows_are_independent),
