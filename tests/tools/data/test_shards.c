@@ -25,8 +25,8 @@ static int setup(void **state)
 /* What the JSON of sample n % 4 tells of its tasks. */
 static const char *const tasks_told[] = {
     "\"task\":\"dehaze\"",
-    "\"task\":\"combined\",\"asked\":[\"dehaze\",\"remove\"],\"degradations\":[{\"task\":"
-    "\"desnow\"},{\"task\":\"remove\",\"object\":\"hat\"},{\"task\":\"new\"}]",
+    ("\"task\":\"combined\",\"asked\":[\"dehaze\",\"remove\"],\"degradations\":[{\"task\":"
+     "\"desnow\"},{\"task\":\"remove\",\"object\":\"hat\"},{\"task\":\"new\"}]"),
     "\"task\":\"combined\"",
     "\"task\":\"dehaze\",\"asked\":[\"dehaze\"],\"degradations\":[]",
 };

@@ -144,10 +144,10 @@ static void test_words_that_fit_are_not_swapped(void **state)
 {
     (void)state;
     static const char *const jsons[] = {
-        "{\"task\":\"dehaze\",\"instruction\":\"c d\",\"asked\":[\"dehaze\"],"
-        "\"degradations\":[{\"task\":\"lowlight\"}]}",
-        "{\"task\":\"lowlight\",\"instruction\":\"a b 1\",\"asked\":[\"lowlight\"],"
-        "\"degradations\":[{\"task\":\"lowlight\"}]}",
+        ("{\"task\":\"dehaze\",\"instruction\":\"c d\",\"asked\":[\"dehaze\"],"
+         "\"degradations\":[{\"task\":\"lowlight\"}]}"),
+        ("{\"task\":\"lowlight\",\"instruction\":\"a b 1\",\"asked\":[\"lowlight\"],"
+         "\"degradations\":[{\"task\":\"lowlight\"}]}"),
         "{\"task\":\"other\",\"instruction\":\"a b 2\"}",
     };
     struct source source;
