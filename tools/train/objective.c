@@ -167,27 +167,19 @@ static tensor diffusion_loss(const struct trainee *trainee, struct scope *s,
     return loss;
 }
 
-/* What the UNet makes of pure noise in one step. */
-static tensor guess_latent(const struct trainee *trainee, struct scope *s,
-    const struct objective_options *options, const struct batch_tensors *batch, int64_t step,
-    struct conditions *ret_conditions)
+/* Pure noise to the picture in one step. */
+static tensor joint_loss(const struct trainee *trainee, struct scope *s,
+    const struct objective_options *options, const struct batch_tensors *batch, int64_t step)
 {
     double sigmas[BATCH_ROWS_MAX];
     for (int64_t row = 0; row < tensor_dim(batch->input, 0); row++)
         sigmas[row] = trainee->schedule.sigma[SCHEDULE_TIMESTEPS - 1];
-    conditions_make(s, trainee, batch, ret_conditions);
-    tensor noise = trainee_noise(s, ret_conditions->image, options->seed, step);
-    tensor start = op_mul_scalar(s, noise, sigmas[0]);
-    tensor guess = trainee_denoise(trainee, s, start, sigmas, ret_conditions);
-    unet_context_destroy(ret_conditions->context);
-    return guess;
-}
-
-static tensor joint_loss(const struct trainee *trainee, struct scope *s,
-    const struct objective_options *options, const struct batch_tensors *batch, int64_t step)
-{
     struct conditions conditions;
-    tensor guess = guess_latent(trainee, s, options, batch, step, &conditions);
+    conditions_make(s, trainee, batch, &conditions);
+    tensor noise = trainee_noise(s, conditions.image, options->seed, step);
+    tensor start = op_mul_scalar(s, noise, sigmas[0]);
+    tensor guess = trainee_denoise(trainee, s, start, sigmas, &conditions);
+    unet_context_destroy(conditions.context);
     tensor picture = vae_decode(trainee->vae, s, guess, &conditions.skips, NULL);
     tensor weights =
         objective_change_weights(s, batch->input, batch->target, options->change_weight);

@@ -16,7 +16,7 @@
 enum { STATE_STAGE_SIZE = 16 };
 
 struct state {
-    char stage[STATE_STAGE_SIZE]; /* "vae", "diffusion"; "" for an untrained checkpoint */
+    char stage[STATE_STAGE_SIZE]; /* of stage_names[]; "" for an untrained checkpoint */
     int64_t step;                 /* taken so far */
     int64_t seed;
 };
