@@ -4,8 +4,11 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+
 /* A template is read from left to right; each bracket is one digit of the index, the first the
- * least, in base of its number of alternatives. Brackets don't nest. */
+ * least, in base of its number of alternatives. Brackets don't nest. A word class stands for its
+ * bracket: the functions below read a template with its classes unfolded. */
 
 static size_t count_alternatives(const char *bracket)
 {
@@ -13,6 +16,20 @@ static size_t count_alternatives(const char *bracket)
     for (; *bracket && *bracket != ']'; bracket++)
         count += *bracket == '|';
     return count;
+}
+
+void phrase_unfold(const char *template, struct buffer *out)
+{
+    buffer_put_text(out, ""); /* ends with a zero even when nothing comes */
+    for (; *template; template ++) {
+        const char *class = *template == '$' ? phrases_class(template[1]) : NULL;
+        if (class) {
+            buffer_put_text(out, class);
+            template ++;
+        } else {
+            buffer_put(out, template, 1);
+        }
+    }
 }
 
 size_t phrase_count(const char *template)
@@ -60,8 +77,11 @@ static void put_random(
     int count = 0;
     while (templates[count])
         count++;
-    const char *template = templates[rng_below(rng, count)];
-    phrase_expand(template, (size_t)rng_below(rng, (int)phrase_count(template)), object, out);
+    AUTO_BUFFER struct buffer template = BUFFER_INIT;
+    phrase_unfold(templates[rng_below(rng, count)], &template);
+    if (template.data)
+        phrase_expand(
+            template.data, (size_t)rng_below(rng, (int)phrase_count(template.data)), object, out);
 }
 
 /* An empty alternative leaves two spaces in a row, or one at an end or before a mark. */
@@ -82,12 +102,49 @@ static void tidy_spaces(struct buffer *out)
         out->data[to] = '\0';
 }
 
+/* What says nothing about the task. */
+static const char *const greetings[] = {"hi, ", "hello, ", "hello there, ", "dear all, ", "ok, ",
+    "so, ", "listen: ", "hey ", "quick request: ", "this is from my holiday. ",
+    "for my website: ", "next one: ", "here is my garden. ",
+    "this one is for a calendar: ", "a photo of our town. ", "sorry to bother you, ",
+    "taken last year in italy. ", "first, thanks for the help. ",
+    "my boss needs this today: ", "we found this in an album. "};
+static const char *const farewells[] = {" thanks", ", thanks", ", thank you",
+    " thank you very much", ", leave the rest alone", ", nothing else",
+    " and keep everything else as it is", ". it is for my mother", ". i will print it tomorrow",
+    " as well as possible", " if you can", ", it is urgent", " for a book cover",
+    " but do not change anything else", ". many thanks", " before friday", ", the rest is fine",
+    " and make it look natural", " without a trace", ". the result should look real", " :)", "!",
+    " asap", ". i like the place a lot"};
+
+/* Two neighbouring letters trade places, or one is left out or comes twice. */
+static void mistype(struct rng *rng, struct buffer *out)
+{
+    size_t at = (size_t)rng_below(rng, (int)out->size);
+    int kind = rng_below(rng, 3);
+    if (at + 1 >= out->size || !isalpha((unsigned char)out->data[at]) ||
+        !isalpha((unsigned char)out->data[at + 1]))
+        return;
+    char letter = (char)out->data[at];
+    if (kind == 0) {
+        out->data[at] = out->data[at + 1];
+        out->data[at + 1] = letter;
+    } else if (kind == 1) {
+        memmove(out->data + at, out->data + at + 1, out->size - at); /* with the final zero */
+        out->size--;
+    } else {
+        out->data[at + 1] = letter;
+    }
+}
+
 /* As typed in a hurry, or neatly: the first letter's case, a full stop. Questions keep their mark.
  */
 static void vary_typing(struct rng *rng, struct buffer *out)
 {
     if (out->size == 0)
         return;
+    if (rng_chance(rng, 0.1))
+        mistype(rng, out);
     double style = rng_unit(rng);
     char last = out->data[out->size - 1];
     if (style < 0.45)
@@ -104,6 +161,8 @@ enum pf_status phrases_write(const enum task *tasks, int count, const char *obje
 {
     static const char *const openings[] = {"", "", "", "please ", "can you ", "i need you to "};
     static const char *const joints[] = {" and ", ", then ", " and also ", " and then "};
+    if (rng_chance(rng, 0.12))
+        buffer_put_text(out, greetings[rng_below(rng, COUNT_OF(greetings))]);
     if (count == 1) {
         int is_named = tasks[0] == TASK_REMOVE && object;
         put_random(phrases_templates(tasks[0], set, is_named ? PHRASE_NAMED : PHRASE_WHOLE), object,
@@ -123,6 +182,8 @@ enum pf_status phrases_write(const enum task *tasks, int count, const char *obje
         if (!strcmp(opening, "can you "))
             buffer_put_text(out, "?");
     }
+    if (rng_chance(rng, 0.15) && out->size && out->data[out->size - 1] != '?')
+        buffer_put_text(out, farewells[rng_below(rng, COUNT_OF(farewells))]);
     tidy_spaces(out);
     vary_typing(rng, out);
     return buffer_status(out, err);

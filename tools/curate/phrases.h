@@ -3,8 +3,9 @@
 #define TOOLS_CURATE_PHRASES_H
 
 /* What people write when they want a photo fixed. Templates hold alternatives in brackets,
- * "[remove|clear] the haze", and "$O" where an object's name goes; a template stands for all its
- * expansions. The held-out ones are never used for training. */
+ * "[remove|clear] the haze", "$O" where an object's name goes, and $ with another capital for a
+ * class of words; a template stands for all its expansions. The held-out ones are never used for
+ * training. */
 
 #include <stddef.h>
 
@@ -20,7 +21,13 @@ enum phrase_set { PHRASES_TRAIN, PHRASES_HELD_OUT, PHRASE_SETS };
 enum phrase_kind { PHRASE_WHOLE, PHRASE_NAMED, PHRASE_CLAUSE, PHRASE_KINDS };
 const char *const *phrases_templates(enum task task, enum phrase_set set, enum phrase_kind kind);
 
-/* How many texts a template stands for, and the n-th of them, with `object` for $O. */
+/* A class of words by its letter, one bracket; NULL when there is none. */
+const char *phrases_class(char letter);
+
+/* The template with brackets for its classes. */
+void phrase_unfold(const char *template, struct buffer *out);
+
+/* How many texts an unfolded template stands for, and the n-th of them, with `object` for $O. */
 size_t phrase_count(const char *template);
 void phrase_expand(const char *template, size_t index, const char *object, struct buffer *out);
 

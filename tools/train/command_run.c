@@ -92,6 +92,8 @@ static const struct option_spec rows[] = {
         "joint: weight of the places that are to change, over those that aren't."),
     NUM("square_weight", square_weight, 0, 100, "0", "Objective",
         "joint: weight of the mean squared error, beside the distance."),
+    NUM("energy_weight", energy_weight, 0, 100, "0", "Objective",
+        "joint: weight of the colour and detail that a picture has too little of."),
     NUM("latent_noise", latent_noise, 0, 10, "0.2", "Objective",
         "vae: most noise on the decoder's latent, in deviations."),
     INT("log_every", log_every, 0, 1e6, "50", "Log", "Steps between log lines."),

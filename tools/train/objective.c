@@ -5,7 +5,7 @@
 
 #include "tools/train/draw.h"
 
-enum { EARLY_TIMES = SCHEDULE_TIMESTEPS / 10 };
+enum { EARLY_TIMES = SCHEDULE_TIMESTEPS / 10, WINDOW = 8 };
 
 static tensor distance(struct scope *s, tensor a, tensor b, tensor w)
 {
@@ -40,6 +40,31 @@ tensor objective_change_weights(struct scope *s, tensor input, tensor target, do
     tensor usual = op_clamp(s, op_mean(s, change, DIMS(2, 3), 1), least, HUGE_VAL);
     tensor relative = op_clamp(s, op_div(s, change, usual), 0, MOST);
     return op_add_scalar(s, op_mul_scalar(s, relative, change_weight), 1);
+}
+
+/* Root mean square of x [B,C,H,W] in each window, over its channels too. */
+static tensor energy(struct scope *s, tensor x)
+{
+    const double least = 1e-4; /* a root's slope has no bound at 0 */
+    tensor power = op_mean(s, op_square(s, x), DIMS(1), 1);
+    return op_sqrt(s, op_add_scalar(s, op_avg_pool(s, power, WINDOW, WINDOW, 0), least));
+}
+
+/* What `a` has less of than OBJECTIVE_ENERGY_SHARE of what `b` has. */
+static tensor shortfall(struct scope *s, tensor a, tensor b)
+{
+    tensor wanted = op_mul_scalar(s, energy(s, b), OBJECTIVE_ENERGY_SHARE);
+    return op_mean_all(s, op_clamp(s, op_sub(s, wanted, energy(s, a)), 0, HUGE_VAL));
+}
+
+tensor objective_energy_loss(struct scope *s, tensor a, tensor b)
+{
+    tensor single = op_to_type(s, a, TENSOR_F32);
+    tensor loss = shortfall(s, op_sub(s, single, op_mean(s, single, DIMS(1), 1)),
+        op_sub(s, b, op_mean(s, b, DIMS(1), 1)));
+    for (int dim = 2; dim <= 3; dim++)
+        loss = op_add(s, loss, shortfall(s, slope(s, single, dim), slope(s, b, dim)));
+    return loss;
 }
 
 /* Uniform number of each row as [B,1,1,1] on the device of `like`. */
@@ -186,7 +211,9 @@ static tensor joint_loss(const struct trainee *trainee, struct scope *s,
     tensor loss = objective_picture_loss(s, picture, batch->target, weights, options->edge_weight);
     tensor single = op_to_type(s, picture, TENSOR_F32);
     tensor square = op_mean_all(s, op_square(s, op_sub(s, single, batch->target)));
-    return op_add(s, loss, op_mul_scalar(s, square, options->square_weight));
+    loss = op_add(s, loss, op_mul_scalar(s, square, options->square_weight));
+    tensor flat = objective_energy_loss(s, picture, batch->target);
+    return op_add(s, loss, op_mul_scalar(s, flat, options->energy_weight));
 }
 
 tensor objective_loss(const struct trainee *trainee, struct scope *s,

@@ -16,6 +16,7 @@ struct objective_options {
     double change_weight; /* joint: of the places that are to change, over those that aren't */
     double square_weight; /* joint: of the mean squared error. Where many colours would do, the
                              least distance is to grey, the least square to their mean */
+    double energy_weight; /* joint: of objective_energy_loss() */
     double early_share;   /* diffusion: share of rows with t from the noisiest tenth */
 };
 
@@ -30,5 +31,12 @@ tensor objective_picture_loss(struct scope *s, tensor a, tensor b, tensor w, dou
 /* w for a pair of pictures [B,3,H,W]: 1 + change_weight · how much a place changes, relative to its
  * row's mean change and to 0.02 at least, but 10 at most. */
 tensor objective_change_weights(struct scope *s, tensor input, tensor target, double change_weight);
+
+/* How far pictures a fall short of OBJECTIVE_ENERGY_SHARE of the colour (distance to grey) and of
+ * the detail (neighbour differences) that b has, both [B,3,H,W], by root mean squares in windows of
+ * 8 pixels, mean over the windows. Where many colours or many edges would do, the least distance is
+ * to none of them; this asks for some, and the distance says which. */
+#define OBJECTIVE_ENERGY_SHARE 0.6
+tensor objective_energy_loss(struct scope *s, tensor a, tensor b);
 
 #endif
