@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Unpacks the Debian packages whose photos and stamps promptfix-curate makes pairs of:
+# Unpacks the Debian packages whose photos, stamps and thesaurus promptfix-curate makes pairs of:
 #     tools/curate/fetch.sh FOLDER
 # Nothing is installed: packages are downloaded with apt-get and unpacked each into FOLDER/PACKAGE, as
 # the patterns of photos.txt expect them. Prints the command that makes the training set.
@@ -17,9 +17,9 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 1' HUP INT TERM
 
-stamps=tuxpaint-stamps-default
+stamps=tuxpaint-stamps-default thesaurus=mythes-en-us
 photos=$(sed -n 's|^include \*/\([^/]*\)/.*|\1|p' "$list" | sort -u)
-for package in $photos $stamps; do
+for package in $photos $stamps $thesaurus; do
     [ ! -e "$target/$package" ] || continue
     rm -f "$folder"/*.deb
     (cd "$folder" && apt-get download -qq "$package")
@@ -35,4 +35,5 @@ done
 printf ' --stamps %s' "$target/$stamps/usr/share/tuxpaint/stamps"
 printf ' --objects %s' \
     "$target/labelme-examples/usr/share/doc/labelme-examples/examples/instance_segmentation"
+printf ' --thesaurus %s' "$target/$thesaurus/usr/share/mythes/th_en_US_v2.dat"
 printf ' --format jpeg --split train --count 20000 --seed 2 --out PAIRS\n'

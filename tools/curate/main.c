@@ -104,6 +104,7 @@ static enum pf_status run(const struct curate_options *options, struct pf_error 
 {
     struct album album = {0};
     struct objects *objects = NULL;
+    struct thesaurus *thesaurus = NULL;
     struct curation curation = {
         .options = options, .recipe = options->recipe, .count = options->count};
     PF_TRY(open_album(options, &album, err));
@@ -111,14 +112,18 @@ static enum pf_status run(const struct curate_options *options, struct pf_error 
     enum pf_status status = PF_OK;
     if (options->stamps || options->objects)
         status = objects_open(&objects, options->stamps, options->objects, err);
+    if (status == PF_OK && options->thesaurus)
+        status = thesaurus_open(&thesaurus, options->thesaurus, err);
     curation.recipe.photos = album.photos;
     curation.recipe.cumulative = album.cumulative;
     curation.recipe.photo_count = album.count;
     curation.recipe.objects = objects;
+    curation.recipe.thesaurus = thesaurus;
     if (status == PF_OK)
         status = make_pairs(&curation, err);
     if (status == PF_OK)
         status = make_sheet(options, err);
+    thesaurus_close(thesaurus);
     objects_close(objects);
     album_finish(&album);
     return status;

@@ -36,6 +36,7 @@ const char curate_usage[] =
     "  --idle P          share with nothing to do (default 0.05)\n"
     "  --wrong P         share with words for another task (default 0.05)\n"
     "  --paraphrases S   train (default) or held-out\n"
+    "  --thesaurus FILE  words of the instructions change places with synonyms, MyThes' format\n"
     "  --jobs N          processes (default 1); the result doesn't depend on it\n"
     "  --sheet FILE      a contact sheet of the first pairs, .png or .ppm\n"
     "  --filter-report   tells for every picture why it was taken or left out\n"
@@ -63,6 +64,7 @@ enum option_id {
     OPTION_IDLE,
     OPTION_WRONG,
     OPTION_PARAPHRASES,
+    OPTION_THESAURUS,
     OPTION_JOBS,
     OPTION_SHEET,
     OPTION_REPORT,
@@ -89,6 +91,7 @@ static const struct option options[] = {
     {"idle", required_argument, NULL, OPTION_IDLE},
     {"wrong", required_argument, NULL, OPTION_WRONG},
     {"paraphrases", required_argument, NULL, OPTION_PARAPHRASES},
+    {"thesaurus", required_argument, NULL, OPTION_THESAURUS},
     {"jobs", required_argument, NULL, OPTION_JOBS},
     {"sheet", required_argument, NULL, OPTION_SHEET},
     {"filter-report", no_argument, NULL, OPTION_REPORT},
@@ -241,6 +244,9 @@ static enum pf_status read_option(
         return PF_OK;
     case OPTION_STAMPS:
         to->stamps = text;
+        return PF_OK;
+    case OPTION_THESAURUS:
+        to->thesaurus = text;
         return PF_OK;
     case OPTION_OBJECTS:
         to->objects = text;

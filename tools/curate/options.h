@@ -12,11 +12,11 @@ enum { CURATE_FOLDERS_MAX = 256 };
 struct curate_options {
     const char *folders[CURATE_FOLDERS_MAX];
     size_t folder_count;
-    const char *pairs, *list, *stamps, *objects, *out, *cache, *sheet;
+    const char *pairs, *list, *thesaurus, *stamps, *objects, *out, *cache, *sheet;
     size_t count, per_shard;
     int jobs, reports;
     enum album_split split;
-    struct recipe recipe; /* its numbers; photos and objects come later */
+    struct recipe recipe; /* its numbers; photos, objects, thesaurus come later */
 };
 
 extern const char curate_usage[];

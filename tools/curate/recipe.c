@@ -239,6 +239,8 @@ static enum pf_status write_texts(const struct recipe *recipe, size_t index,
     const char *name = plan->object && rng_chance(&rng, 0.75) ? plan->object->name : NULL;
     PF_TRY(phrases_write(
         plan->asked, plan->asked_count, name, recipe->phrases, &rng, instruction, err));
+    if (recipe->thesaurus)
+        PF_TRY(thesaurus_vary(recipe->thesaurus, &rng, instruction, err));
     rng_init(&rng, recipe->seed, index, STREAM_AUXILIARY);
     return auxiliary_write(plan->chain, plan->chain_count, plan->photo->tags, clean,
         (size_t)recipe->side * (size_t)recipe->side, &rng, auxiliary, err);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "tools/curate/objects.h"
 #include "tools/curate/phrases.h"
+#include "tools/curate/thesaurus.h"
 #include "tools/data/shards_write.h"
 #include "tools/data/tasks.h"
 
@@ -32,8 +33,9 @@ struct recipe {
     int quality;
     const struct recipe_photo *photos;
     size_t photo_count;
-    const double *cumulative; /* [photo_count] sums of their weights */
-    struct objects *objects;  /* NULL: TASK_REMOVE is never drawn */
+    const double *cumulative;          /* [photo_count] sums of their weights */
+    struct objects *objects;           /* NULL: TASK_REMOVE is never drawn */
+    const struct thesaurus *thesaurus; /* NULL: the words stay the grammar's */
 };
 
 /* Makes sample `index` and appends its packed files (sample_pack()) to `out`. */
