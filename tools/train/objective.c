@@ -50,21 +50,25 @@ static tensor energy(struct scope *s, tensor x)
     return op_sqrt(s, op_add_scalar(s, op_avg_pool(s, power, WINDOW, WINDOW, 0), least));
 }
 
-/* What `a` has less of than OBJECTIVE_ENERGY_SHARE of what `b` has. */
+/* What `a` has less of than OBJECTIVE_LEAST_SHARE of what `b` has. */
 static tensor shortfall(struct scope *s, tensor a, tensor b)
 {
-    tensor wanted = op_mul_scalar(s, energy(s, b), OBJECTIVE_ENERGY_SHARE);
+    tensor wanted = op_mul_scalar(s, energy(s, b), OBJECTIVE_LEAST_SHARE);
     return op_mean_all(s, op_clamp(s, op_sub(s, wanted, energy(s, a)), 0, HUGE_VAL));
 }
 
-tensor objective_energy_loss(struct scope *s, tensor a, tensor b)
+tensor objective_colour_loss(struct scope *s, tensor a, tensor b)
 {
     tensor single = op_to_type(s, a, TENSOR_F32);
-    tensor loss = shortfall(s, op_sub(s, single, op_mean(s, single, DIMS(1), 1)),
+    return shortfall(s, op_sub(s, single, op_mean(s, single, DIMS(1), 1)),
         op_sub(s, b, op_mean(s, b, DIMS(1), 1)));
-    for (int dim = 2; dim <= 3; dim++)
-        loss = op_add(s, loss, shortfall(s, slope(s, single, dim), slope(s, b, dim)));
-    return loss;
+}
+
+tensor objective_detail_loss(struct scope *s, tensor a, tensor b)
+{
+    tensor single = op_to_type(s, a, TENSOR_F32);
+    return op_add(s, shortfall(s, slope(s, single, 2), slope(s, b, 2)),
+        shortfall(s, slope(s, single, 3), slope(s, b, 3)));
 }
 
 /* Uniform number of each row as [B,1,1,1] on the device of `like`. */
@@ -212,8 +216,10 @@ static tensor joint_loss(const struct trainee *trainee, struct scope *s,
     tensor single = op_to_type(s, picture, TENSOR_F32);
     tensor square = op_mean_all(s, op_square(s, op_sub(s, single, batch->target)));
     loss = op_add(s, loss, op_mul_scalar(s, square, options->square_weight));
-    tensor flat = objective_energy_loss(s, picture, batch->target);
-    return op_add(s, loss, op_mul_scalar(s, flat, options->energy_weight));
+    tensor grey = objective_colour_loss(s, picture, batch->target);
+    loss = op_add(s, loss, op_mul_scalar(s, grey, options->colour_weight));
+    tensor flat = objective_detail_loss(s, picture, batch->target);
+    return op_add(s, loss, op_mul_scalar(s, flat, options->detail_weight));
 }
 
 tensor objective_loss(const struct trainee *trainee, struct scope *s,

@@ -16,7 +16,8 @@ struct objective_options {
     double change_weight; /* joint: of the places that are to change, over those that aren't */
     double square_weight; /* joint: of the mean squared error. Where many colours would do, the
                              least distance is to grey, the least square to their mean */
-    double energy_weight; /* joint: of objective_energy_loss() */
+    double colour_weight; /* joint: of objective_colour_loss() */
+    double detail_weight; /* joint: of objective_detail_loss() */
     double early_share;   /* diffusion: share of rows with t from the noisiest tenth */
 };
 
@@ -32,11 +33,12 @@ tensor objective_picture_loss(struct scope *s, tensor a, tensor b, tensor w, dou
  * row's mean change and to 0.02 at least, but 10 at most. */
 tensor objective_change_weights(struct scope *s, tensor input, tensor target, double change_weight);
 
-/* How far pictures a fall short of OBJECTIVE_ENERGY_SHARE of the colour (distance to grey) and of
- * the detail (neighbour differences) that b has, both [B,3,H,W], by root mean squares in windows of
- * 8 pixels, mean over the windows. Where many colours or many edges would do, the least distance is
- * to none of them; this asks for some, and the distance says which. */
-#define OBJECTIVE_ENERGY_SHARE 0.6
-tensor objective_energy_loss(struct scope *s, tensor a, tensor b);
+/* How far pictures a fall short of OBJECTIVE_LEAST_SHARE of the colour (distance to grey), or of
+ * the detail (neighbour differences), that b has, both [B,3,H,W]: by root mean squares in windows
+ * of 8 pixels, mean over the windows. Where many colours or many edges would do, the least distance
+ * is to none of them; this asks for some, and the distance says which. */
+#define OBJECTIVE_LEAST_SHARE 0.5
+tensor objective_colour_loss(struct scope *s, tensor a, tensor b);
+tensor objective_detail_loss(struct scope *s, tensor a, tensor b);
 
 #endif

@@ -135,7 +135,8 @@ static enum pf_status add_gradients(
         .relative = o->relative,
         .change_weight = o->change_weight,
         .square_weight = o->square_weight,
-        .energy_weight = o->energy_weight,
+        .colour_weight = o->colour_weight,
+        .detail_weight = o->detail_weight,
         .early_share = o->early_share};
     struct batch *batch = NULL;
     PF_TRY(batch_feed_next(session->feed, &batch, err));

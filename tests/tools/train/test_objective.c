@@ -35,7 +35,8 @@ static void bench_init(struct bench *bench, const char *model, enum stage stage)
         .latent_noise = 0.2,
         .change_weight = 2,
         .square_weight = 2,
-        .energy_weight = 2,
+        .colour_weight = 2,
+        .detail_weight = 2,
         .early_share = 0.5};
 }
 
@@ -200,7 +201,7 @@ static void test_change_weights(void **state)
 
 /* Pictures of one window: colour and detail that lack are counted, what is enough or too much
  * isn't, and which colour it is makes no difference. */
-static void test_energy_loss(void **state)
+static void test_colour_and_detail_loss(void **state)
 {
     (void)state;
     struct pf_error err = PF_ERROR_INIT;
@@ -213,19 +214,20 @@ static void test_energy_loss(void **state)
             mesh[c * PLANE + i] = i % 2 ? 0.5f : -0.5f; /* neighbours differ by 1 */
     }
 #define PICTURE(values) tensor_from_f32(&s, values, DIMS(1, 3, SIDE, SIDE))
-#define LOSS(a, b)      tensor_scalar(&s, objective_energy_loss(&s, PICTURE(a), PICTURE(b)))
+#define COLOUR(a, b)    tensor_scalar(&s, objective_colour_loss(&s, PICTURE(a), PICTURE(b)))
+#define DETAIL(a, b)    tensor_scalar(&s, objective_detail_loss(&s, PICTURE(a), PICTURE(b)))
     /* of 0.9·(2,-1,-1)/3 the root mean square is 0.9·√2/3 */
-    double colour = OBJECTIVE_ENERGY_SHARE * 0.9 * sqrt(2.0) / 3;
-    assert_true(fabs(LOSS(grey, red) - colour) < 0.01);
-    assert_true(fabs(LOSS(blue, red)) < 1e-6);
-    assert_true(fabs(LOSS(red, grey)) < 1e-6);
-    assert_true(fabs(LOSS(grey, mesh) - 2 * OBJECTIVE_ENERGY_SHARE) < 0.03);
-    assert_true(fabs(LOSS(mesh, mesh)) < 1e-6);
-#undef LOSS
+    double colour = OBJECTIVE_LEAST_SHARE * 0.9 * sqrt(2.0) / 3;
+    assert_true(fabs(COLOUR(grey, red) - colour) < 0.01);
+    assert_true(fabs(COLOUR(blue, red)) < 1e-6);
+    assert_true(fabs(COLOUR(red, grey)) < 1e-6);
+    assert_true(fabs(DETAIL(grey, mesh) - 2 * OBJECTIVE_LEAST_SHARE) < 0.03);
+    assert_true(fabs(DETAIL(mesh, mesh)) < 1e-6);
+#undef COLOUR
+#undef DETAIL
 #undef PICTURE
 }
 
-/* A fresh start makes the UNet predict zero, so the loss is that of the target itself. */
 /* Sum of squares of the UNet's first convolution over the noisy latent's channels, or the image's.
  */
 static double first_weights(struct bench *bench, int of_image)
@@ -243,6 +245,7 @@ static double first_weights(struct bench *bench, int of_image)
     return 0;
 }
 
+/* A fresh start makes the UNet predict zero, so the loss is that of the target itself. */
 static void test_fresh(void **state)
 {
     (void)state;
@@ -262,7 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_picture_loss),
         cmocka_unit_test(test_change_weights),
-        cmocka_unit_test(test_energy_loss),
+        cmocka_unit_test(test_colour_and_detail_loss),
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_vae),
         cmocka_unit_test(test_diffusion),
