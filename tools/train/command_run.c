@@ -93,7 +93,7 @@ static const struct option_spec rows[] = {
     NUM("square_weight", square_weight, 0, 100, "0", "Objective",
         "joint: weight of the mean squared error, beside the distance."),
     NUM("colour_weight", colour_weight, 0, 100, "0", "Objective",
-        "joint: weight of the colour that a picture has too little of."),
+        "joint: weight of the colour that a grey picture got too little of."),
     NUM("detail_weight", detail_weight, 0, 100, "0", "Objective",
         "joint: weight of the detail that a picture has too little of."),
     NUM("latent_noise", latent_noise, 0, 10, "0.2", "Objective",

@@ -50,25 +50,33 @@ static tensor energy(struct scope *s, tensor x)
     return op_sqrt(s, op_add_scalar(s, op_avg_pool(s, power, WINDOW, WINDOW, 0), least));
 }
 
-/* What `a` has less of than OBJECTIVE_LEAST_SHARE of what `b` has. */
+/* What `a` has less of than OBJECTIVE_LEAST_SHARE of what `b` has, [B,1,H/WINDOW,W/WINDOW]. */
 static tensor shortfall(struct scope *s, tensor a, tensor b)
 {
     tensor wanted = op_mul_scalar(s, energy(s, b), OBJECTIVE_LEAST_SHARE);
-    return op_mean_all(s, op_clamp(s, op_sub(s, wanted, energy(s, a)), 0, HUGE_VAL));
+    return op_clamp(s, op_sub(s, wanted, energy(s, a)), 0, HUGE_VAL);
 }
 
-tensor objective_colour_loss(struct scope *s, tensor a, tensor b)
+/* A picture's distance to grey. */
+static tensor chroma(struct scope *s, tensor x)
 {
-    tensor single = op_to_type(s, a, TENSOR_F32);
-    return shortfall(s, op_sub(s, single, op_mean(s, single, DIMS(1), 1)),
-        op_sub(s, b, op_mean(s, b, DIMS(1), 1)));
+    return op_sub(s, x, op_mean(s, x, DIMS(1), 1));
+}
+
+tensor objective_colour_loss(struct scope *s, tensor a, tensor b, tensor input)
+{
+    const double coloured = 0.02; /* of the pictures' [-1,1] */
+    tensor given = op_mean(s, op_abs(s, chroma(s, input)), DIMS(1, 2, 3), 1);
+    tensor greyness = op_add_scalar(s, op_mul_scalar(s, given, -1 / coloured), 1);
+    tensor lack = shortfall(s, chroma(s, op_to_type(s, a, TENSOR_F32)), chroma(s, b));
+    return op_mean_all(s, op_mul(s, lack, op_clamp(s, greyness, 0, 1)));
 }
 
 tensor objective_detail_loss(struct scope *s, tensor a, tensor b)
 {
     tensor single = op_to_type(s, a, TENSOR_F32);
-    return op_add(s, shortfall(s, slope(s, single, 2), slope(s, b, 2)),
-        shortfall(s, slope(s, single, 3), slope(s, b, 3)));
+    return op_add(s, op_mean_all(s, shortfall(s, slope(s, single, 2), slope(s, b, 2))),
+        op_mean_all(s, shortfall(s, slope(s, single, 3), slope(s, b, 3))));
 }
 
 /* Uniform number of each row as [B,1,1,1] on the device of `like`. */
@@ -216,7 +224,7 @@ static tensor joint_loss(const struct trainee *trainee, struct scope *s,
     tensor single = op_to_type(s, picture, TENSOR_F32);
     tensor square = op_mean_all(s, op_square(s, op_sub(s, single, batch->target)));
     loss = op_add(s, loss, op_mul_scalar(s, square, options->square_weight));
-    tensor grey = objective_colour_loss(s, picture, batch->target);
+    tensor grey = objective_colour_loss(s, picture, batch->target, batch->input);
     loss = op_add(s, loss, op_mul_scalar(s, grey, options->colour_weight));
     tensor flat = objective_detail_loss(s, picture, batch->target);
     return op_add(s, loss, op_mul_scalar(s, flat, options->detail_weight));

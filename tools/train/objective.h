@@ -36,9 +36,10 @@ tensor objective_change_weights(struct scope *s, tensor input, tensor target, do
 /* How far pictures a fall short of OBJECTIVE_LEAST_SHARE of the colour (distance to grey), or of
  * the detail (neighbour differences), that b has, both [B,3,H,W]: by root mean squares in windows
  * of 8 pixels, mean over the windows. Where many colours or many edges would do, the least distance
- * is to none of them; this asks for some, and the distance says which. */
+ * is to none of them; this asks for some, and the distance says which. Colour is asked for where
+ * the input has none: of hazy and dark pictures it made green ones (docs/model.md). */
 #define OBJECTIVE_LEAST_SHARE 0.5
-tensor objective_colour_loss(struct scope *s, tensor a, tensor b);
+tensor objective_colour_loss(struct scope *s, tensor a, tensor b, tensor input);
 tensor objective_detail_loss(struct scope *s, tensor a, tensor b);
 
 #endif

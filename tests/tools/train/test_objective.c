@@ -214,13 +214,15 @@ static void test_colour_and_detail_loss(void **state)
             mesh[c * PLANE + i] = i % 2 ? 0.5f : -0.5f; /* neighbours differ by 1 */
     }
 #define PICTURE(values) tensor_from_f32(&s, values, DIMS(1, 3, SIDE, SIDE))
-#define COLOUR(a, b)    tensor_scalar(&s, objective_colour_loss(&s, PICTURE(a), PICTURE(b)))
-#define DETAIL(a, b)    tensor_scalar(&s, objective_detail_loss(&s, PICTURE(a), PICTURE(b)))
+#define COLOUR(a, b, input)                                                                        \
+    tensor_scalar(&s, objective_colour_loss(&s, PICTURE(a), PICTURE(b), PICTURE(input)))
+#define DETAIL(a, b) tensor_scalar(&s, objective_detail_loss(&s, PICTURE(a), PICTURE(b)))
     /* of 0.9·(2,-1,-1)/3 the root mean square is 0.9·√2/3 */
     double colour = OBJECTIVE_LEAST_SHARE * 0.9 * sqrt(2.0) / 3;
-    assert_true(fabs(COLOUR(grey, red) - colour) < 0.01);
-    assert_true(fabs(COLOUR(blue, red)) < 1e-6);
-    assert_true(fabs(COLOUR(red, grey)) < 1e-6);
+    assert_true(fabs(COLOUR(grey, red, grey) - colour) < 0.01);
+    assert_true(fabs(COLOUR(blue, red, grey)) < 1e-6);
+    assert_true(fabs(COLOUR(red, grey, grey)) < 1e-6);
+    assert_true(fabs(COLOUR(grey, red, blue)) < 1e-6); /* the input was coloured */
     assert_true(fabs(DETAIL(grey, mesh) - 2 * OBJECTIVE_LEAST_SHARE) < 0.03);
     assert_true(fabs(DETAIL(mesh, mesh)) < 1e-6);
 #undef COLOUR
