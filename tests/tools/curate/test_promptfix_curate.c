@@ -261,6 +261,46 @@ static void test_wrong_usage(void **state)
     assert_int_equal(run((const char *const[]){"--out", "x", "--pairs", "y", NULL}), 2);
 }
 
+/* Only the words change. */
+static void test_thesaurus(void **state)
+{
+    (void)state;
+    static const char entries[] = "UTF-8\n"
+                                  "remove|1\n(verb)|abolish\nerase|1\n(verb)|abolish\n"
+                                  "photo|1\n(noun)|likeness\npicture|1\n(noun)|likeness\n"
+                                  "image|1\n(noun)|likeness\n";
+    char plain[100], varied[100], words[100];
+    struct shards *a, *b;
+    snprintf(plain, sizeof plain, "%s/plain", folder);
+    snprintf(varied, sizeof varied, "%s/varied", folder);
+    snprintf(words, sizeof words, "%s/words.dat", folder);
+    assert_ok(file_write(words, entries, sizeof entries - 1, 0600, 0, &err), &err);
+    assert_int_equal(run_into(plain, "2", "train"), 0);
+    assert_int_equal(
+        run((const char *const[]){"--out", varied, "--jobs", "2", "--thesaurus", words, NULL}), 0);
+    assert_ok(shards_open(&a, plain, &err), &err);
+    assert_ok(shards_open(&b, varied, &err), &err);
+    int changed = 0;
+    for (size_t i = 0; i < PAIRS; i++) {
+        struct sample one = {0}, other = {0};
+        assert_ok(shards_read(a, i, &one, &err), &err);
+        assert_ok(shards_read(b, i, &other, &err), &err);
+        assert_memory_equal(
+            one.input.rgb, other.input.rgb, 3 * (size_t)SIDE * SIDE * sizeof *one.input.rgb);
+        int is_varied =
+            strstr(other.instruction, "abolish") || strstr(other.instruction, "likeness");
+        assert_true(is_varied || !strcmp(one.instruction, other.instruction));
+        changed += is_varied;
+        sample_finish(&one);
+        sample_finish(&other);
+    }
+    assert_true(changed >= 3);
+    shards_close(a);
+    shards_close(b);
+    assert_int_equal(
+        run((const char *const[]){"--out", varied, "--thesaurus", "/nonexistent", NULL}), 1);
+}
+
 static void test_folder_missing(void **state)
 {
     (void)state;
@@ -275,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_jobs_change_nothing),
         cmocka_unit_test(test_pairs_hold_what_they_say),
         cmocka_unit_test(test_held_out_words),
+        cmocka_unit_test(test_thesaurus),
         cmocka_unit_test(test_import),
         cmocka_unit_test(test_wrong_usage),
         cmocka_unit_test(test_folder_missing),
