@@ -10,7 +10,7 @@ set -eu
 here=$(cd "$(dirname "$0")/../.." && pwd)
 build=${BUILD:-$here/build}
 train=$1 valid=$2 work=$3
-text_steps=${TEXT_STEPS:-300} vae_steps=${VAE_STEPS:-4500}
+text_steps=${TEXT_STEPS:-900} vae_steps=${VAE_STEPS:-4500}
 diffusion_steps=${DIFFUSION_STEPS:-8000}
 joint_steps=${JOINT_STEPS:-20000} large_steps=${LARGE_STEPS:-2000}
 minutes=${MINUTES:-0} merges=${MERGES:-1534} threads=${THREADS:-2}
@@ -41,8 +41,8 @@ run() {
     "$work/start.safetensors"
 
 # The text encoder learns to tell the tasks apart.
-run text "$work/start.safetensors" text --rows 96 --steps "$text_steps" --warmup 20 --rate 1e-3 \
-    --final-rate 5e-5 --drop-instruction 0.03
+run text "$work/start.safetensors" text --rows 128 --steps "$text_steps" --warmup 20 --rate 1e-3 \
+    --final-rate 2e-5 --drop-instruction 0.03
 "$build/promptfix-train" export --model "$work/text.safetensors" --out "$work/text-average.safetensors" \
     --dtype float32
 
@@ -63,8 +63,8 @@ run diffusion "$work/vae-normal.safetensors" diffusion --fresh --rows 8 --size "
 
 # UNet and autoencoder together, by the picture; then the same with larger crops.
 run_joint() {
-    run joint "$@" --change-weight 1.5 --square-weight 2 --swap 0.15 --drop-instruction 0.03 \
-        --drop-auxiliary 0.6 --drop-image 0 --average-decay 0.998 --sample-steps 1
+    run joint "$@" --change-weight 1.5 --square-weight 2 --colour-weight 8 --detail-weight 2.5 \
+        --swap 0.15 --drop-instruction 0.03 --drop-auxiliary 0.6 --drop-image 0 --average-decay 0.998 --sample-steps 1
 }
 run_joint "$work/diffusion-average.safetensors" joint --rows 8 --size "$size" --shrink 0.4 \
     --steps "$joint_steps" --warmup 100 --rate 4e-4 --final-rate 3e-5
