@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Makes the embedded model, promptfix-small, from shards of pairs (tools/curate): docs/model.md.
+# Makes the embedded model, promptfix-small, from shards of pairs (promptfix-curate --thesaurus …): docs/model.md.
 #
 #     tools/train/small.sh TRAIN_SHARDS VALID_SHARDS WORK_DIR
 #
