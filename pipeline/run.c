@@ -109,7 +109,7 @@ static enum pf_status encode_image(
 {
     struct pipeline *pipeline = run->pipeline;
     const struct vae_sizes *sizes = &pipeline->sizes.vae;
-    run->has_skips = sizes->lora_rank > 0 || sizes->output == DECODER_OUTPUT_CHANGE;
+    run->has_skips = sizes->lora_rank > 0 || sizes->output == DECODER_OUTPUT_AFFINE;
     tensor moments =
         vae_encode(pipeline->vae, &run->tensors, pixels, run->has_skips ? &run->skips : NULL);
     run->image_latent = vae_mode(&run->tensors, moments);

@@ -94,8 +94,8 @@ static tensor estimate_pixels(void *context, struct scope *out, tensor z)
     tensor output = unet_forward(pipeline->unet, out, x, &t, &guidance->context);
     tensor x0 = denoiser_x0(
         out, pipeline->sizes.prediction, z, guidance->image_latent, output, &guidance->sigma);
-    int is_change = pipeline->sizes.vae.output == DECODER_OUTPUT_CHANGE;
-    return vae_decode(pipeline->vae, out, x0, is_change ? guidance->skips : NULL, NULL);
+    int is_affine = pipeline->sizes.vae.output == DECODER_OUTPUT_AFFINE;
+    return vae_decode(pipeline->vae, out, x0, is_affine ? guidance->skips : NULL, NULL);
 }
 
 tensor run_guidance_move_latent(

@@ -45,7 +45,7 @@ static const char usage[] =
     "  --vae-res-blocks N       residual blocks of each encoder level\n"
     "  --vae-latent N           channels of the latent\n"
     "  --vae-lora-rank N        rank of the decoder's LoRA skips, 0 for none\n"
-    "  --decoder-output O       picture (default) or change, for the metadata\n"
+    "  --decoder-output O       picture (default) or affine: how to change the input\n"
     "  --no-vae-attention       no attention in the VAE's middle\n"
     "  --clip-width N           width of the text encoder, and of the UNet's contexts\n"
     "  --clip-layers N          its layers\n"

@@ -203,25 +203,9 @@ tensor op_pad(struct scope *s, tensor a, const int64_t *pads, int pad_count)
     RUN(s, atg_constant_pad_nd(&out, a, LIST(pads), pad_count));
 }
 
-/* Repeats the first and last slice along `dim`; by op_cat, which takes every type. */
-static tensor pad_edge_along(struct scope *s, tensor a, int dim, int before, int after)
+tensor op_pad_edge(struct scope *s, tensor a, int before, int after)
 {
-    enum { PARTS_MAX = 8 };
-    tensor parts[PARTS_MAX];
-    int count = 0;
-    for (int i = 0; i < before; i++)
-        parts[count++] = op_narrow(s, a, dim, 0, 1);
-    parts[count++] = a;
-    for (int i = 0; i < after; i++)
-        parts[count++] = op_narrow(s, a, dim, tensor_dim(a, dim) - 1, 1);
-    return op_cat(s, parts, count, dim);
-}
-
-tensor op_pad_edge(struct scope *out, tensor a, int before, int after)
-{
-    SCOPE(s, out->err);
-    tensor wide = pad_edge_along(&s, a, 3, before, after);
-    return scope_move(&s, pad_edge_along(&s, wide, 2, before, after), out);
+    RUN(s, atc_pad_edge(&out, a, before, after));
 }
 
 tensor op_channels_last(struct scope *s, tensor a)

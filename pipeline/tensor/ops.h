@@ -54,8 +54,8 @@ tensor op_cat(struct scope *s, const tensor *list, int count, int dim);
 tensor op_stack(struct scope *s, const tensor *list, int count, int dim);
 tensor op_pad(
     struct scope *s, tensor a, const int64_t *pads, int pad_count); /* zeros; last dim first */
-/* [B,C,H,W] with its first row and column repeated `before` times and the last ones `after` times,
- * at most 3 each. */
+/* [B,C,H,W] with its first row and column repeated `before` times and the last ones `after` times.
+ */
 tensor op_pad_edge(struct scope *s, tensor a, int before, int after);
 tensor op_contiguous(struct scope *s, tensor a);
 tensor op_channels_last(struct scope *s, tensor a); /* [B,C,H,W] stored as B,H,W,C */

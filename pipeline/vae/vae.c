@@ -224,12 +224,21 @@ static tensor decode_up(const struct vae *vae, struct scope *out, tensor h,
     return scope_move(&s, h, out);
 }
 
+/* picture · (1 + gain) + offset, gain and offset the halves of `change` [B,6,H,W]. */
+static tensor change_picture(struct scope *s, tensor picture, tensor change)
+{
+    tensor gain = op_narrow(s, change, 1, 0, 3), offset = op_narrow(s, change, 1, 3, 3);
+    return op_add(s, op_add(s, picture, op_mul(s, picture, gain)), offset);
+}
+
 tensor vae_decode(const struct vae *vae, struct scope *out, tensor z, const struct vae_skips *skips,
     const struct vae_lora *lora)
 {
     SCOPE(s, out->err);
-    int is_change = skips && vae->sizes.output == DECODER_OUTPUT_CHANGE;
-    tensor picture = is_change ? skips->picture : NULL;
+    int is_affine = vae->sizes.output == DECODER_OUTPUT_AFFINE;
+    if (is_affine && !skips && scope_ok(&s))
+        pf_fail(s.err, PF_INVALID, "a decoder of output affine needs the picture that it changes");
+    tensor picture = is_affine && skips ? skips->picture : NULL;
     if (vae->lora.count == 0)
         skips = NULL;
     if (!lora)
@@ -242,7 +251,7 @@ tensor vae_decode(const struct vae *vae, struct scope *out, tensor z, const stru
     h = advance(&s, h, vae_middle(&s, &vae->decoder.middle, h));
     h = decode_up(vae, &s, h, skips, lora);
     h = advance(&s, h, head(&s, &vae->decoder, h));
-    return scope_move(&s, picture ? op_add(&s, h, picture) : h, out);
+    return scope_move(&s, picture ? change_picture(&s, picture, h) : h, out);
 }
 
 static tensor writable_copy(struct scope *out, tensor t)

@@ -18,7 +18,7 @@ enum { VAE_SKIPS_MAX = SIZES_LEVELS_MAX * (SIZES_RES_BLOCKS_MAX + 1) };
 struct vae_skips {
     tensor features[VAE_SKIPS_MAX]; /* [B,C,H/2^k,W/2^k] */
     int count;
-    tensor picture; /* [B,3,H,W] what was encoded, for a decoder whose output is the change of it */
+    tensor picture; /* [B,3,H,W] what was encoded, for a decoder that says how to change it */
 };
 
 /* The decoder's LoRA convolutions, in the order the decoder runs them (deepest level first). A
@@ -51,11 +51,11 @@ tensor vae_mode(struct scope *out, tensor moments);
 
 /* Decodes a latent to pixels, adding encoder features through the LoRA skips.
  *   z       [B,z,h,w] latent of the diffusion: divided by VAE_SCALE_FACTOR here
- *   skips   encoder features of the same image, or NULL: the LoRA term is left out, and the picture
- *           that a decoder of `decoder_output` change would add to
+ *   skips   encoder features of the same image, or NULL: the LoRA term is left out. A decoder of
+ *           `decoder_output` affine needs them for the picture that it changes
  *   lora    LoRA weights to use with the skips, any float type; NULL: the model's own
  * Returns   [B,3,H,W] about [-1,1], not clamped, in the VAE's type
- * Errors    INVALID when the skips are of another decoder's depth; NOMEM */
+ * Errors    INVALID when the skips are of another decoder's depth, or missing; NOMEM */
 tensor vae_decode(const struct vae *vae, struct scope *out, tensor z, const struct vae_skips *skips,
     const struct vae_lora *lora);
 

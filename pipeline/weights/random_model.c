@@ -159,7 +159,8 @@ enum pf_status random_model_complete(struct model_sizes *sizes, struct pf_error 
     if (sizes->norm_groups == 0)
         sizes->norm_groups = SIZES_NORM_GROUPS;
     PF_TRY(check_sizes(sizes, err));
-    sizes->vae.in_channels = sizes->vae.out_channels = 3;
+    sizes->vae.in_channels = 3;
+    sizes->vae.out_channels = sizes->vae.output == DECODER_OUTPUT_AFFINE ? 6 : 3;
     sizes->vae.embed_channels = sizes->vae.z_channels;
     sizes->vae.factor = INT64_C(1) << (sizes->vae.level_count - 1);
     sizes->unet.out_channels = sizes->vae.embed_channels;

@@ -95,7 +95,7 @@ int64_t sizes_norm_groups(const struct checkpoint *checkpoint)
 }
 
 const char *const conv_padding_names[] = {"zeros", "edge", NULL};
-const char *const decoder_output_names[] = {"picture", "change", NULL};
+const char *const decoder_output_names[] = {"picture", "affine", NULL};
 
 /* The metadata's place among the names; the first without it. */
 static enum pf_status read_choice(const struct checkpoint *checkpoint, const char *key,
@@ -289,9 +289,12 @@ enum pf_status vae_sizes_read(
     int output;
     PF_TRY(read_choice(checkpoint, "decoder_output", decoder_output_names, &output, err));
     sizes.output = (enum decoder_output)output;
-    if (sizes.in_channels != 3 || sizes.out_channels != 3)
-        return pf_fail(err, PF_UNSUPPORTED, "VAE: %lld channels in, %lld out; pictures have 3",
-            (long long)sizes.in_channels, (long long)sizes.out_channels);
+    int64_t expected = sizes.output == DECODER_OUTPUT_AFFINE ? 6 : 3;
+    if (sizes.in_channels != 3 || sizes.out_channels != expected)
+        return pf_fail(err, PF_UNSUPPORTED,
+            "VAE: %lld channels in, %lld out; pictures have 3, and decoder_output %s has %lld",
+            (long long)sizes.in_channels, (long long)sizes.out_channels,
+            decoder_output_names[sizes.output], (long long)expected);
     *ret_sizes = sizes;
     return PF_OK;
 }

@@ -51,16 +51,18 @@ struct unet_sizes {
     int heads_known;       /* 1: heads come from metadata; 0: the customary 8 is assumed */
 };
 
-/* What the decoder's last convolution gives: the picture, as in Stable Diffusion, or what is to be
- * added to the encoder's picture, so that a decoder of few weights keeps every detail it has no
- * reason to change. */
-enum decoder_output { DECODER_OUTPUT_PICTURE, DECODER_OUTPUT_CHANGE };
+/* What the decoder's last convolution gives: the picture, as in Stable Diffusion, or how the
+ * encoder's picture is to be changed, place by place: six channels, a gain g and an offset b of
+ * three each, picture · (1 + g) + b. So a decoder of few weights keeps every detail it has no
+ * reason to change, and says in one number a place what undoes haze (1/t - 1), darkness, a
+ * translucent mark (α/(1-α)) or all that stands there (-1). */
+enum decoder_output { DECODER_OUTPUT_PICTURE, DECODER_OUTPUT_AFFINE };
 
 /* encoder.down.L.block.B and decoder.up.L.block.B both count levels from the finest; the decoder
  * runs them from the deepest and has one block more a level. */
 struct vae_sizes {
     int64_t in_channels;    /* of the picture: 3 */
-    int64_t out_channels;   /* of the picture: 3 */
+    int64_t out_channels;   /* of decoder.conv_out: 3, or 6 with `output` affine */
     int64_t base_channels;  /* `ch`: conv_in of the encoder */
     int64_t z_channels;     /* encoder.conv_out gives 2 × z, decoder.conv_in takes z */
     int64_t embed_channels; /* of the latent: quant_conv maps 2z → 2e, post_quant_conv e → z */

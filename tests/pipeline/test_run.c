@@ -396,16 +396,14 @@ static void test_other_models_run(void **state)
     assert_runs(fixture_model("v"), PRECISION_F32, "decoder");
 }
 
-static void test_decoders_of_the_change_run(void **state)
+static void test_affine_decoders_run(void **state)
 {
     (void)state;
-    const struct fixture_edit edit = {NULL, "decoder_output", "change"};
-    AUTO_FREE char *tiny = fixture_edited_model("tiny", &edit);
-    AUTO_FREE char *plain = fixture_edited_model("plain", &edit);
-    assert_runs(tiny, PRECISION_F32, "off");
-    assert_runs(tiny, PRECISION_F32, "latent");
-    assert_runs(tiny, PRECISION_F32, "decoder");
-    assert_runs(plain, PRECISION_F32, "off");
+    assert_runs(fixture_model("affine"), PRECISION_F32, "off");
+    assert_runs(fixture_model("affine"), PRECISION_F32, "latent");
+    assert_runs(fixture_model("affine"), PRECISION_F32, "decoder");
+    assert_runs(fixture_model("affine_plain"), PRECISION_F32, "off");
+    assert_runs(fixture_model("affine"), PRECISION_BF16, "off");
 }
 
 static void test_bfloat16_runs(void **state)
@@ -592,7 +590,7 @@ int main(void)
         cmocka_unit_test(test_refusals_name_the_field),
         cmocka_unit_test(test_overlong_text),
         cmocka_unit_test(test_other_models_run),
-        cmocka_unit_test(test_decoders_of_the_change_run),
+        cmocka_unit_test(test_affine_decoders_run),
         cmocka_unit_test(test_bfloat16_runs),
         cmocka_unit_test(test_bfloat16_is_near_float32),
         cmocka_unit_test(test_broken_weights_are_told),

@@ -124,29 +124,15 @@ static enum pf_status read_share(
     return PF_OK;
 }
 
-/* "colorize:29.3,dehaze": a task without a weight counts 1, one not named never. "all" is the
- * default. */
-static enum pf_status read_tasks(char *text, double *shares, struct pf_error *err)
+/* "all" is the default. */
+static enum pf_status read_tasks(const char *text, double *shares, struct pf_error *err)
 {
+    double sum = 0.0;
     if (!strcmp(text, "all"))
         return PF_OK;
+    PF_TRY(tasks_read_weights("tasks", text, 1e6, shares, err));
     for (int i = 0; i < TASK_COUNT; i++)
-        shares[i] = 0.0;
-    double sum = 0.0;
-    char *save = NULL;
-    for (char *word = strtok_r(text, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
-        char *colon = strchr(word, ':');
-        double share = 1.0;
-        if (colon) {
-            *colon = '\0';
-            PF_TRY(read_share("tasks", colon + 1, 1e6, &share, err));
-        }
-        int task = task_find(word);
-        if (task < 0)
-            return pf_fail(err, PF_INVALID, "--tasks: no task '%.80s'", word);
-        shares[task] = share;
-        sum += share;
-    }
+        sum += shares[i];
     return sum > 0.0 ? PF_OK : pf_fail(err, PF_INVALID, "--tasks: no task with a weight");
 }
 

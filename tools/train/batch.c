@@ -122,6 +122,20 @@ static enum pf_status swap_texts(
     return PF_OK;
 }
 
+static double overshoot_of(const struct batch_options *options, const struct sample *sample)
+{
+    for (int task = 0; task < TASK_COUNT; task++)
+        if (sample->is_told && sample->asked == 1u << task)
+            return options->overshoot[task];
+    return 0;
+}
+
+static void go_beyond(double overshoot, const float *input, float *target, size_t count)
+{
+    for (size_t i = 0; overshoot > 0 && i < count; i++)
+        target[i] += (float)overshoot * (target[i] - input[i]);
+}
+
 static enum pf_status fill_row(const struct batch_options *options, const struct sample *sample,
     struct batch *batch, int row, const double draws[8], struct pf_error *err)
 {
@@ -132,6 +146,8 @@ static enum pf_status fill_row(const struct batch_options *options, const struct
         PF_TRY(choose_cut(sample, options, draws, &cut, err));
         cut_image(&cut, &sample->input, (int)options->size, batch->input + (size_t)row * pixels);
         cut_image(&cut, &sample->target, (int)options->size, batch->target + (size_t)row * pixels);
+        go_beyond(overshoot_of(options, sample), batch->input + (size_t)row * pixels,
+            batch->target + (size_t)row * pixels, pixels);
     }
     batch->has_image[row] = draws[4] < options->drop_image ? 0.0f : 1.0f;
     snprintf(batch->tasks[row], sizeof batch->tasks[row], "%s", sample->task);

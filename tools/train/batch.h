@@ -10,6 +10,7 @@
 #include "pipeline/tensor/tensor.h"
 #include "pipeline/text/tokenizer.h"
 #include "tools/data/shards.h"
+#include "tools/data/tasks.h"
 
 enum { BATCH_ROWS_MAX = 512 };
 
@@ -25,6 +26,8 @@ struct batch_options {
     double swap;   /* share of rows that get the instruction of another pair: where that asks for
                       another task, there is nothing to do, and the target is the input */
     double shrink; /* share of rows that show the whole pair, box-filtered to S, not a crop of it */
+    double overshoot[TASK_COUNT]; /* target + overshoot · (target - input) for pairs that ask for
+                                     this task alone */
 };
 
 struct batch {

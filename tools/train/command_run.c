@@ -90,8 +90,14 @@ static const struct option_spec rows[] = {
         "vae, joint: weight of the distance of neighbour differences."),
     NUM("change_weight", change_weight, 0, 100, "0", "Objective",
         "joint: weight of the places that are to change, over those that aren't."),
-    NUM("square_weight", square_weight, 0, 100, "0", "Objective",
-        "joint: weight of the mean squared error, beside the distance."),
+    NUM("knee", knee, 0, 2, "0", "Objective",
+        "joint: errors up to this, of the pictures' [-1,1], count by their square; 0: all by their "
+        "size."),
+    NUM("place_weight", place_weight, 0, 100, "0", "Objective",
+        "joint: weight of the latent's change being where the picture's is."),
+    PATH("overshoot", overshoot, "TASK:SHARE,…", "Objective",
+        "joint: the target of these tasks' pairs lies beyond the good picture by this share of the "
+        "change: a mean of all that could be is a timid change."),
     NUM("colour_weight", colour_weight, 0, 100, "0", "Objective",
         "joint: weight of the colour that a grey picture got too little of."),
     NUM("detail_weight", detail_weight, 0, 100, "0", "Objective",

@@ -7,9 +7,14 @@
 
 enum { EARLY_TIMES = SCHEDULE_TIMESTEPS / 10, WINDOW = 8 };
 
-static tensor distance(struct scope *s, tensor a, tensor b, tensor w)
+static tensor distance(struct scope *s, tensor a, tensor b, tensor w, double knee)
 {
     tensor miss = op_abs(s, op_sub(s, a, b));
+    if (knee > 0) {
+        tensor low = op_clamp(s, miss, 0, knee);
+        tensor square = op_mul_scalar(s, op_square(s, low), 0.5 / knee);
+        miss = op_add(s, square, op_sub(s, miss, low));
+    }
     return op_mean_all(s, w ? op_mul(s, miss, w) : miss);
 }
 
@@ -20,13 +25,14 @@ static tensor slope(struct scope *s, tensor x, int dim)
     return op_sub(s, op_narrow(s, x, dim, 1, length), op_narrow(s, x, dim, 0, length));
 }
 
-tensor objective_picture_loss(struct scope *s, tensor a, tensor b, tensor w, double edge_weight)
+tensor objective_picture_loss(
+    struct scope *s, tensor a, tensor b, tensor w, double edge_weight, double knee)
 {
     tensor single = op_to_type(s, a, TENSOR_F32);
-    tensor loss = distance(s, single, b, w);
+    tensor loss = distance(s, single, b, w, knee);
     for (int dim = 2; dim <= 3; dim++) {
         tensor within = w ? op_narrow(s, w, dim, 1, tensor_dim(w, dim) - 1) : NULL;
-        tensor edges = distance(s, slope(s, single, dim), slope(s, b, dim), within);
+        tensor edges = distance(s, slope(s, single, dim), slope(s, b, dim), within, 0);
         loss = op_add(s, loss, op_mul_scalar(s, edges, edge_weight));
     }
     return loss;
@@ -40,6 +46,27 @@ tensor objective_change_weights(struct scope *s, tensor input, tensor target, do
     tensor usual = op_clamp(s, op_mean(s, change, DIMS(2, 3), 1), least, HUGE_VAL);
     tensor relative = op_clamp(s, op_div(s, change, usual), 0, MOST);
     return op_add_scalar(s, op_mul_scalar(s, relative, change_weight), 1);
+}
+
+/* Σ w·x / Σ w; 0 when the weights are. */
+static tensor weighted_mean(struct scope *s, tensor x, tensor w)
+{
+    tensor sum = op_clamp(s, op_sum_all(s, w), 1, HUGE_VAL);
+    return op_div(s, op_sum_all(s, op_mul(s, x, w)), sum);
+}
+
+tensor objective_place_loss(struct scope *s, tensor change, tensor input, tensor target)
+{
+    const double visible = 0.04; /* of the pictures' [-1,1] */
+    int factor = (int)(tensor_dim(input, 3) / tensor_dim(change, 3));
+    tensor changes = op_mean(s, op_abs(s, op_sub(s, input, target)), DIMS(1), 1);
+    tensor pooled = op_avg_pool(s, changes, factor, factor, 0);
+    tensor inside = op_clamp(s, op_mul_scalar(s, pooled, 1 / visible), 0, 1);
+    tensor outside = op_add_scalar(s, op_mul_scalar(s, inside, -1), 1);
+    tensor sign = op_narrow(s, op_to_type(s, change, TENSOR_F32), 1, 0, 1);
+    tensor above = op_clamp(s, op_add_scalar(s, sign, 1), 0, HUGE_VAL);
+    tensor below = op_clamp(s, op_add_scalar(s, op_mul_scalar(s, sign, -1), 1), 0, HUGE_VAL);
+    return op_add(s, weighted_mean(s, below, inside), weighted_mean(s, above, outside));
 }
 
 /* Root mean square of x [B,C,H,W] in each window, over its channels too. */
@@ -145,7 +172,7 @@ static tensor vae_loss(const struct trainee *trainee, struct scope *s,
         vae_decode(trainee->vae, s, op_mul_scalar(s, z, VAE_SCALE_FACTOR), &skips, NULL);
     tensor divergence = op_sub(s, op_add(s, op_square(s, mean), variance), log_variance);
     divergence = op_mean_all(s, op_mul_scalar(s, op_add_scalar(s, divergence, -1), 0.5));
-    tensor loss = objective_picture_loss(s, picture, batch->target, NULL, options->edge_weight);
+    tensor loss = objective_picture_loss(s, picture, batch->target, NULL, options->edge_weight, 0);
     return op_add(s, loss, op_mul_scalar(s, divergence, options->kl_weight));
 }
 
@@ -220,10 +247,11 @@ static tensor joint_loss(const struct trainee *trainee, struct scope *s,
     tensor picture = vae_decode(trainee->vae, s, guess, &conditions.skips, NULL);
     tensor weights =
         objective_change_weights(s, batch->input, batch->target, options->change_weight);
-    tensor loss = objective_picture_loss(s, picture, batch->target, weights, options->edge_weight);
-    tensor single = op_to_type(s, picture, TENSOR_F32);
-    tensor square = op_mean_all(s, op_square(s, op_sub(s, single, batch->target)));
-    loss = op_add(s, loss, op_mul_scalar(s, square, options->square_weight));
+    tensor loss = objective_picture_loss(
+        s, picture, batch->target, weights, options->edge_weight, options->knee);
+    tensor change = op_sub(s, op_mul_scalar(s, guess, 1 / VAE_SCALE_FACTOR), conditions.image);
+    tensor place = objective_place_loss(s, change, batch->input, batch->target);
+    loss = op_add(s, loss, op_mul_scalar(s, place, options->place_weight));
     tensor grey = objective_colour_loss(s, picture, batch->target, batch->input);
     loss = op_add(s, loss, op_mul_scalar(s, grey, options->colour_weight));
     tensor flat = objective_detail_loss(s, picture, batch->target);

@@ -31,13 +31,14 @@ struct session {
     FILE *log;
     int64_t start_ms, window_ms, window_step;
     double window_loss;
+    double overshoot[TASK_COUNT];
 };
 
 static struct batch_options batch_options_of(
     const struct session *session, const struct shards *shards)
 {
     const struct session_options *o = session->options;
-    return (struct batch_options){
+    struct batch_options options = {
         .shards = shards,
         .tokenizer = session->trainee.tokenizer,
         .positions = session->trainee.sizes.clip.positions,
@@ -50,6 +51,8 @@ static struct batch_options batch_options_of(
         .swap = o->swap,
         .shrink = o->shrink,
     };
+    memcpy(options.overshoot, session->overshoot, sizeof options.overshoot);
+    return options;
 }
 
 /* One fixed batch of whole pairs, with their instructions and without auxiliary prompts. */
@@ -66,6 +69,7 @@ static enum pf_status make_valid(struct session *session, struct pf_error *err)
     options.drop_instruction = options.drop_image = options.swap = 0;
     options.drop_auxiliary = 1;
     options.shrink = 1;
+    memset(options.overshoot, 0, sizeof options.overshoot);
     return batch_make(&options, 0, &session->valid, err);
 }
 
@@ -82,6 +86,7 @@ static enum pf_status open_session(struct session *session, struct pf_error *err
 {
     const struct session_options *o = session->options;
     struct tensor_place place = {TORCH_DEVICE_CPU, o->bf16 ? TENSOR_BF16 : TENSOR_F32};
+    PF_TRY(tasks_read_weights("overshoot", o->overshoot, 10, session->overshoot, err));
     PF_TRY(pipeline_parse_device(o->device, &place.device, err));
     if (o->threads > 0)
         at_set_num_threads((int)o->threads);
@@ -134,7 +139,8 @@ static enum pf_status add_gradients(
         .latent_noise = o->latent_noise,
         .relative = o->relative,
         .change_weight = o->change_weight,
-        .square_weight = o->square_weight,
+        .knee = o->knee,
+        .place_weight = o->place_weight,
         .colour_weight = o->colour_weight,
         .detail_weight = o->detail_weight,
         .early_share = o->early_share};

@@ -9,15 +9,15 @@
 #include "tools/train/objective.h"
 
 struct session_options {
-    char *data, *valid_data, *out, *log, *sheets, *merges, *model;
+    char *data, *valid_data, *out, *log, *sheets, *merges, *model, *overshoot;
     int64_t stage; /* enum stage */
     int64_t steps, rows, accumulate, size, seed, warmup, threads;
     int64_t save_every, log_every, valid_every, valid_rows, valid_size, sample_steps;
     int64_t bf16, fresh;
     double rate, final_rate, weight_decay, clip, average_decay, beta2;
     double drop_instruction, drop_auxiliary, drop_image, swap, shrink;
-    double kl_weight, edge_weight, latent_noise, early_share, relative, change_weight,
-        square_weight, colour_weight, detail_weight;
+    double kl_weight, edge_weight, latent_noise, early_share, relative, change_weight, knee,
+        place_weight, colour_weight, detail_weight;
     double minutes; /* of wall-clock time after which the state is saved and the session ends; 0:
                        none */
     char *device;

@@ -36,7 +36,7 @@ run() {
     --norm-groups 2 --conv-padding edge --merges "$work/merges.txt" --prediction v_change \
     --clip-width 128 --clip-layers 2 --clip-heads 4 --clip-vocabulary $((merges + 514)) --clip-positions 48 \
     --vae-channels 16 --vae-mult 1,2,4,8 --vae-res-blocks 1 --vae-latent 8 --vae-lora-rank 16 \
-    --decoder-output change --no-vae-attention \
+    --decoder-output affine --no-vae-attention \
     --unet-channels 64 --unet-mult 1,2,3 --unet-res-blocks 2,2,1 --unet-attention 0,1,1 --unet-heads 4 \
     "$work/start.safetensors"
 
@@ -63,7 +63,8 @@ run diffusion "$work/vae-normal.safetensors" diffusion --fresh --rows 8 --size "
 
 # UNet and autoencoder together, by the picture; then the same with larger crops.
 run_joint() {
-    run joint "$@" --change-weight 1.5 --square-weight 2 --colour-weight 8 --detail-weight 2.5 \
+    run joint "$@" --change-weight 1.5 --knee 0.2 --place-weight 0.04 --colour-weight 2 --detail-weight 1.5 \
+        --overshoot deblur:0.5,colorize:0.6 \
         --swap 0.15 --drop-instruction 0.03 --drop-auxiliary 0.6 --drop-image 0 --average-decay 0.998 --sample-steps 1
 }
 run_joint "$work/diffusion-average.safetensors" joint --rows 8 --size "$size" --shrink 0.4 \

@@ -71,11 +71,49 @@ static void test_shapes(void **state)
     ASSERT_VALUES(op_pad_edge(&s, picture, 0, 1), &err, 1, 2, 3, 3, 4, 5, 6, 6, 4, 5, 6, 6);
     ASSERT_VALUES(op_pad_edge(&s, picture, 2, 0), &err, 1, 1, 1, 2, 3, 1, 1, 1, 2, 3, 1, 1, 1, 2, 3,
         4, 4, 4, 5, 6);
+    ASSERT_VALUES(op_pad_edge(&s, op_channels_last(&s, picture), 0, 1), &err, 1, 2, 3, 3, 4, 5, 6,
+        6, 4, 5, 6, 6);
     tensor one = op_expand(&s, op_narrow(&s, a, 0, 0, 1), DIMS(2, -1));
     ASSERT_VALUES(one, &err, 1, 2, 3, 1, 2, 3);
     struct tensor_place place = {TORCH_DEVICE_CPU, TENSOR_F32};
     ASSERT_VALUES(op_arange(&s, place, 3), &err, 0, 1, 2);
     ASSERT_VALUES(op_full(&s, place, 2.5, DIMS(1, 2)), &err, 2.5, 2.5);
+}
+
+/* In both memory formats. Each place's gradient is the sum of the weights of all places it was
+ * repeated at. */
+static void test_edge_padding_of_channels(void **state)
+{
+    (void)state;
+    struct pf_error err = PF_ERROR_INIT;
+    SCOPE(s, &err);
+    int former = tensor_grad_enable(1);
+    float weights[2 * 5 * 6];
+    for (int i = 0; i < 60; i++)
+        weights[i] = (float)(i + 1);
+    for (int is_last = 0; is_last <= 1; is_last++) { /* [1,2,2,3] padded by 1 before and 2 after */
+        tensor x =
+            op_reshape(&s, op_arange(&s, (struct tensor_place){TORCH_DEVICE_CPU, TENSOR_F32}, 12),
+                DIMS(1, 2, 2, 3));
+        x = op_set_requires_grad(&s, is_last ? op_channels_last(&s, x) : op_clone(&s, x), 1);
+        tensor w = tensor_from_f32(&s, weights, DIMS(1, 2, 5, 6)), grad = NULL;
+        tensor padded = op_pad_edge(&s, x, 1, 2);
+        op_backward(&s, op_sum_all(&s, op_mul(&s, padded, w)), &x, 1, &grad);
+        float values[60], got[12], want[12] = {0};
+        assert_ok(tensor_to_f32(padded, values, 60, &err), &err);
+        assert_ok(tensor_to_f32(grad, got, 12, &err), &err);
+        for (int i = 0; i < 60; i++) {
+            int channel = i / 30, row = i / 6 % 5 - 1, column = i % 6 - 1;
+            row = row < 0 ? 0 : row > 1 ? 1 : row;
+            column = column < 0 ? 0 : column > 2 ? 2 : column;
+            int from = channel * 6 + row * 3 + column;
+            assert_true(values[i] == (float)from);
+            want[from] += weights[i];
+        }
+        for (int i = 0; i < 12; i++)
+            assert_true(got[i] == want[i]);
+    }
+    tensor_grad_enable(former);
 }
 
 static void test_reductions(void **state)
@@ -258,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_elements),
         cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_edge_padding_of_channels),
         cmocka_unit_test(test_reductions),
         cmocka_unit_test(test_products),
         cmocka_unit_test(test_norms),

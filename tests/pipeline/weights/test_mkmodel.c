@@ -56,7 +56,7 @@ static void test_every_size(void **state)
              "--unet-heads 4 --unet-depth 2 --no-extra --vae-channels 64 --vae-mult 1,1,2 "
              "--vae-res-blocks 1 --vae-latent 8 --vae-lora-rank 3 --clip-width 48 --clip-layers 3 "
              "--clip-heads 6 --clip-vocabulary 300 --clip-positions 33 --dtype bf16 "
-             "--prediction v --conv-padding edge --decoder-output change --seed 5");
+             "--prediction v --conv-padding edge --decoder-output affine --seed 5");
     assert_ok(model_sizes_read(checkpoint, &sizes, &err), &err);
     assert_int_equal(checkpoint_array_at(checkpoint, 0)->dtype, DTYPE_BF16);
     assert_int_equal(sizes.unet.level_count, 2);
@@ -79,7 +79,8 @@ static void test_every_size(void **state)
     assert_int_equal(sizes.clip.positions, 33);
     assert_int_equal(sizes.prediction, PREDICTION_V);
     assert_int_equal(sizes.conv_padding, CONV_PADDING_EDGE);
-    assert_int_equal(sizes.vae.output, DECODER_OUTPUT_CHANGE);
+    assert_int_equal(sizes.vae.output, DECODER_OUTPUT_AFFINE);
+    assert_int_equal(sizes.vae.out_channels, 6);
     assert_int_equal(sizes.model_factor, 8);
     checkpoint_close(checkpoint);
 }

@@ -247,13 +247,16 @@ static void test_bad_metadata(void **state)
     const struct variant clip = {.metadata = {"clip_num_heads", "3"}};
     const struct variant padding = {.metadata = {"conv_padding", "mirror"}};
     const struct variant output = {.metadata = {"decoder_output", "noise"}};
+    const struct variant affine = {.metadata = {"decoder_output", "affine"}};
     const struct variant prediction = {.metadata = {"prediction_type", "x0"}};
     check_variant_fails(&heads, PF_INVALID, "can't be split into 5 heads");
     check_variant_fails(&text, PF_INVALID, "'8x'");
     check_variant_fails(&zero, PF_INVALID, "'0'");
     check_variant_fails(&clip, PF_INVALID, "width 32 can't be split into 3 heads");
     check_variant_fails(&padding, PF_UNSUPPORTED, "'mirror', expected one of 'zeros', 'edge'");
-    check_variant_fails(&output, PF_UNSUPPORTED, "'noise', expected one of 'picture', 'change'");
+    check_variant_fails(&output, PF_UNSUPPORTED, "'noise', expected one of 'picture', 'affine'");
+    check_variant_fails(
+        &affine, PF_UNSUPPORTED, "3 out; pictures have 3, and decoder_output affine has 6");
     check_variant_fails(&prediction, PF_UNSUPPORTED, "'x0', expected one of 'epsilon', 'v'");
 }
 

@@ -86,6 +86,29 @@ static void test_pairs_stay_pairs(void **state)
     source_finish(&source);
 }
 
+/* The target of the tasks named lies beyond the good picture; the input is where it was. */
+static void test_overshoot(void **state)
+{
+    (void)state;
+    struct source source;
+    source_init(&source);
+    struct batch *plain = make(&source, 1);
+    source.options.overshoot[TASK_DEHAZE] = 1; /* none of the pairs asks for it */
+    struct batch *other = make(&source, 1);
+    source.options.overshoot[TASK_LOWLIGHT] = 0.5;
+    struct batch *beyond = make(&source, 1);
+    assert_same(plain, other);
+    for (int64_t i = 0; i < plain->rows * 3 * 32 * 32; i++) {
+        double expected = 1.5 * (double)plain->target[i] - 0.5 * (double)plain->input[i];
+        assert_true(beyond->input[i] == plain->input[i]);
+        assert_true(fabs((double)beyond->target[i] - expected) < 1e-5);
+    }
+    batch_destroy(plain);
+    batch_destroy(other);
+    batch_destroy(beyond);
+    source_finish(&source);
+}
+
 static void test_dropouts(void **state)
 {
     (void)state;
@@ -211,6 +234,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_function_of_the_step),
         cmocka_unit_test(test_pairs_stay_pairs),
+        cmocka_unit_test(test_overshoot),
         cmocka_unit_test(test_dropouts),
         cmocka_unit_test(test_swapped_texts_change_nothing),
         cmocka_unit_test(test_words_that_fit_are_not_swapped),

@@ -34,7 +34,8 @@ static void bench_init(struct bench *bench, const char *model, enum stage stage)
         .edge_weight = 1,
         .latent_noise = 0.2,
         .change_weight = 2,
-        .square_weight = 2,
+        .knee = 0.1,
+        .place_weight = 0.1,
         .colour_weight = 2,
         .detail_weight = 2,
         .early_share = 0.5};
@@ -156,6 +157,7 @@ static void test_joint(void **state)
 {
     (void)state;
     check_stage("tiny", STAGE_JOINT);
+    check_stage("affine", STAGE_JOINT);
     check_stage("v_change", STAGE_JOINT);
 }
 
@@ -168,12 +170,34 @@ static void test_picture_loss(void **state)
     tensor x = tensor_from_f32(&s, a, DIMS(1, 1, 2, 2)),
            y = tensor_from_f32(&s, b, DIMS(1, 1, 2, 2));
     /* mean|a-b| = 1.5; differences down are 2, across are 1 */
-    assert_true(fabs(tensor_scalar(&s, objective_picture_loss(&s, x, y, NULL, 10)) - 31.5) < 1e-6);
-    assert_true(tensor_scalar(&s, objective_picture_loss(&s, x, x, NULL, 10)) == 0);
+    assert_true(
+        fabs(tensor_scalar(&s, objective_picture_loss(&s, x, y, NULL, 10, 0)) - 31.5) < 1e-6);
+    assert_true(tensor_scalar(&s, objective_picture_loss(&s, x, x, NULL, 10, 0)) == 0);
     /* only the last place counts: 3/4 of the mean, and half of either direction's pairs */
     const float last[] = {0, 0, 0, 1};
     tensor w = tensor_from_f32(&s, last, DIMS(1, 1, 2, 2));
-    assert_true(fabs(tensor_scalar(&s, objective_picture_loss(&s, x, y, w, 10)) - 15.75) < 1e-6);
+    assert_true(fabs(tensor_scalar(&s, objective_picture_loss(&s, x, y, w, 10, 0)) - 15.75) < 1e-6);
+    /* with a knee of 2, of 0, 1, 2 and 3: 0, 1/4, 1, 2 */
+    assert_true(
+        fabs(tensor_scalar(&s, objective_picture_loss(&s, x, y, NULL, 0, 2)) - 3.25 / 4) < 1e-6);
+}
+
+/* Pictures of 2×1 places of 2×2 pixels, of which the left one is to change. */
+static void test_place_loss(void **state)
+{
+    (void)state;
+    struct pf_error err = PF_ERROR_INIT;
+    SCOPE(s, &err);
+    const float input[8] = {0}, target[8] = {1, 1, 0, 0, 1, 1, 0, 0};
+    const float right[] = {3, -3, 9, 9}, wrong[] = {-3, 3, 0, 0}, silent[] = {0, 0, 9, 9};
+#define PLACE(change)                                                                              \
+    tensor_scalar(&s, objective_place_loss(&s, tensor_from_f32(&s, change, DIMS(1, 2, 1, 2)),      \
+                          tensor_from_f32(&s, input, DIMS(1, 1, 2, 4)),                            \
+                          tensor_from_f32(&s, target, DIMS(1, 1, 2, 4))))
+    assert_true(PLACE(right) == 0);
+    assert_true(fabs(PLACE(wrong) - 8) < 1e-6);
+    assert_true(fabs(PLACE(silent) - 2) < 1e-6);
+#undef PLACE
 }
 
 static void test_change_weights(void **state)
@@ -266,6 +290,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_picture_loss),
+        cmocka_unit_test(test_place_loss),
         cmocka_unit_test(test_change_weights),
         cmocka_unit_test(test_colour_and_detail_loss),
         cmocka_unit_test(test_text),
