@@ -80,8 +80,9 @@ static const struct option_spec rows[] = {
     NUM("early_share", early_share, 0, 1, "0", "Objective",
         "diffusion: share of pairs with a time from the noisiest tenth; the rest is even."),
     NUM("relative", relative, 0, 10, "0", "Objective",
-        "diffusion: each pair's error is divided by the power of what it should change plus this: "
-        "a small mark counts as much as a dark picture; 0: it isn't."),
+        "diffusion, joint: each pair's error is divided by that of its input (diffusion: by the "
+        "power of what it should change) plus this: a small mark counts as much as a dark picture; "
+        "0: it isn't."),
     NUM("swap", swap, 0, 1, "0", "Objective",
         "Share of pairs with the instruction of another task: nothing is to be changed then."),
     NUM("kl_weight", kl_weight, 0, 1, "1e-4", "Objective",
@@ -93,8 +94,6 @@ static const struct option_spec rows[] = {
     NUM("knee", knee, 0, 2, "0", "Objective",
         "joint: errors up to this, of the pictures' [-1,1], count by their square; 0: all by their "
         "size."),
-    NUM("place_weight", place_weight, 0, 100, "0", "Objective",
-        "joint: weight of the latent's change being where the picture's is."),
     PATH("overshoot", overshoot, "TASK:SHARE,…", "Objective",
         "joint: the target of these tasks' pairs lies beyond the good picture by this share of the "
         "change: a mean of all that could be is a timid change."),

@@ -7,6 +7,7 @@
 
 enum { EARLY_TIMES = SCHEDULE_TIMESTEPS / 10, WINDOW = 8 };
 
+/* Of each row, [B]. */
 static tensor distance(struct scope *s, tensor a, tensor b, tensor w, double knee)
 {
     tensor miss = op_abs(s, op_sub(s, a, b));
@@ -15,7 +16,7 @@ static tensor distance(struct scope *s, tensor a, tensor b, tensor w, double kne
         tensor square = op_mul_scalar(s, op_square(s, low), 0.5 / knee);
         miss = op_add(s, square, op_sub(s, miss, low));
     }
-    return op_mean_all(s, w ? op_mul(s, miss, w) : miss);
+    return op_mean(s, w ? op_mul(s, miss, w) : miss, DIMS(1, 2, 3), 0);
 }
 
 /* Differences of neighbours along dim 2 or 3. */
@@ -46,27 +47,6 @@ tensor objective_change_weights(struct scope *s, tensor input, tensor target, do
     tensor usual = op_clamp(s, op_mean(s, change, DIMS(2, 3), 1), least, HUGE_VAL);
     tensor relative = op_clamp(s, op_div(s, change, usual), 0, MOST);
     return op_add_scalar(s, op_mul_scalar(s, relative, change_weight), 1);
-}
-
-/* Σ w·x / Σ w; 0 when the weights are. */
-static tensor weighted_mean(struct scope *s, tensor x, tensor w)
-{
-    tensor sum = op_clamp(s, op_sum_all(s, w), 1, HUGE_VAL);
-    return op_div(s, op_sum_all(s, op_mul(s, x, w)), sum);
-}
-
-tensor objective_place_loss(struct scope *s, tensor change, tensor input, tensor target)
-{
-    const double visible = 0.04; /* of the pictures' [-1,1] */
-    int factor = (int)(tensor_dim(input, 3) / tensor_dim(change, 3));
-    tensor changes = op_mean(s, op_abs(s, op_sub(s, input, target)), DIMS(1), 1);
-    tensor pooled = op_avg_pool(s, changes, factor, factor, 0);
-    tensor inside = op_clamp(s, op_mul_scalar(s, pooled, 1 / visible), 0, 1);
-    tensor outside = op_add_scalar(s, op_mul_scalar(s, inside, -1), 1);
-    tensor sign = op_narrow(s, op_to_type(s, change, TENSOR_F32), 1, 0, 1);
-    tensor above = op_clamp(s, op_add_scalar(s, sign, 1), 0, HUGE_VAL);
-    tensor below = op_clamp(s, op_add_scalar(s, op_mul_scalar(s, sign, -1), 1), 0, HUGE_VAL);
-    return op_add(s, weighted_mean(s, below, inside), weighted_mean(s, above, outside));
 }
 
 /* Root mean square of x [B,C,H,W] in each window, over its channels too. */
@@ -172,7 +152,8 @@ static tensor vae_loss(const struct trainee *trainee, struct scope *s,
         vae_decode(trainee->vae, s, op_mul_scalar(s, z, VAE_SCALE_FACTOR), &skips, NULL);
     tensor divergence = op_sub(s, op_add(s, op_square(s, mean), variance), log_variance);
     divergence = op_mean_all(s, op_mul_scalar(s, op_add_scalar(s, divergence, -1), 0.5));
-    tensor loss = objective_picture_loss(s, picture, batch->target, NULL, options->edge_weight, 0);
+    tensor loss = op_mean_all(
+        s, objective_picture_loss(s, picture, batch->target, NULL, options->edge_weight, 0));
     return op_add(s, loss, op_mul_scalar(s, divergence, options->kl_weight));
 }
 
@@ -231,6 +212,32 @@ static tensor diffusion_loss(const struct trainee *trainee, struct scope *s,
     return loss;
 }
 
+/* What each row's loss is divided by: its input's own loss plus `relative`. A row in which nothing
+ * is to change is weighed as the others are in the mean: over `relative` alone it would drown them,
+ * and teach to change nothing. */
+static tensor row_scales(struct scope *s, tensor before, double relative)
+{
+    const double certain = 1e6; /* any change at all */
+    tensor changes = op_clamp(s, op_mul_scalar(s, before, certain), 0, 1);
+    tensor idle = op_add_scalar(s, op_mul_scalar(s, changes, -1), 1);
+    tensor count = op_clamp(s, op_sum_all(s, changes), 1, HUGE_VAL);
+    tensor mean = op_div(s, op_sum_all(s, before), count);
+    return op_add_scalar(s, op_add(s, before, op_mul(s, idle, mean)), relative);
+}
+
+/* The picture's loss of each row, [B]; with `relative` as a share of the input's. */
+static tensor picture_share(struct scope *s, const struct objective_options *options,
+    tensor picture, const struct batch_tensors *batch, tensor weights)
+{
+    double edge_weight = options->edge_weight, knee = options->knee;
+    tensor loss = objective_picture_loss(s, picture, batch->target, weights, edge_weight, knee);
+    if (options->relative <= 0)
+        return loss;
+    tensor before =
+        objective_picture_loss(s, batch->input, batch->target, weights, edge_weight, knee);
+    return op_div(s, loss, row_scales(s, before, options->relative));
+}
+
 /* Pure noise to the picture in one step. */
 static tensor joint_loss(const struct trainee *trainee, struct scope *s,
     const struct objective_options *options, const struct batch_tensors *batch, int64_t step)
@@ -247,11 +254,7 @@ static tensor joint_loss(const struct trainee *trainee, struct scope *s,
     tensor picture = vae_decode(trainee->vae, s, guess, &conditions.skips, NULL);
     tensor weights =
         objective_change_weights(s, batch->input, batch->target, options->change_weight);
-    tensor loss = objective_picture_loss(
-        s, picture, batch->target, weights, options->edge_weight, options->knee);
-    tensor change = op_sub(s, op_mul_scalar(s, guess, 1 / VAE_SCALE_FACTOR), conditions.image);
-    tensor place = objective_place_loss(s, change, batch->input, batch->target);
-    loss = op_add(s, loss, op_mul_scalar(s, place, options->place_weight));
+    tensor loss = op_mean_all(s, picture_share(s, options, picture, batch, weights));
     tensor grey = objective_colour_loss(s, picture, batch->target, batch->input);
     loss = op_add(s, loss, op_mul_scalar(s, grey, options->colour_weight));
     tensor flat = objective_detail_loss(s, picture, batch->target);

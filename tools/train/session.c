@@ -140,7 +140,6 @@ static enum pf_status add_gradients(
         .relative = o->relative,
         .change_weight = o->change_weight,
         .knee = o->knee,
-        .place_weight = o->place_weight,
         .colour_weight = o->colour_weight,
         .detail_weight = o->detail_weight,
         .early_share = o->early_share};

@@ -17,7 +17,7 @@ struct session_options {
     double rate, final_rate, weight_decay, clip, average_decay, beta2;
     double drop_instruction, drop_auxiliary, drop_image, swap, shrink;
     double kl_weight, edge_weight, latent_noise, early_share, relative, change_weight, knee,
-        place_weight, colour_weight, detail_weight;
+        colour_weight, detail_weight;
     double minutes; /* of wall-clock time after which the state is saved and the session ends; 0:
                        none */
     char *device;
