@@ -63,8 +63,8 @@ run diffusion "$work/vae-normal.safetensors" diffusion --fresh --rows 8 --size "
 
 # UNet and autoencoder together, by the picture; then the same with larger crops.
 run_joint() {
-    run joint "$@" --change-weight 1.5 --knee 0.2 --place-weight 0.04 --colour-weight 2 --detail-weight 1.5 \
-        --overshoot deblur:0.5,colorize:0.6 \
+    run joint "$@" --change-weight 1.5 --knee 0.1 --relative 0.02 --edge-weight 0.5 --colour-weight 6 --detail-weight 4 \
+        --overshoot deblur:0.7,colorize:0.6 \
         --swap 0.15 --drop-instruction 0.03 --drop-auxiliary 0.6 --drop-image 0 --average-decay 0.998 --sample-steps 1
 }
 run_joint "$work/diffusion-average.safetensors" joint --rows 8 --size "$size" --shrink 0.4 \
