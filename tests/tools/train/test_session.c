@@ -24,7 +24,7 @@ static struct session_options options_of(
         .log = (char *)(uintptr_t)log,
         .sheets = nothing,
         .merges = nothing,
-        .overshoot = (char *)(uintptr_t) "",
+        .overshoot = nothing,
         .model = (char *)(uintptr_t)model,
         .device = cpu,
         .stage = stage,
