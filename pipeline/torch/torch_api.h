@@ -56,8 +56,7 @@ void at_set_num_interop_threads(int threads);
 tensor at_tensor_of_blob(void *data, int64_t *dims, size_t dim_count, int64_t *strides,
     size_t stride_count, int type, int device);
 /* A tensor with a copy of the caller's row-major memory. */
-tensor at_tensor_of_data(
-    void *data, int64_t *dims, size_t dim_count, size_t element_size, int type);
+tensor at_tensor_of_data(void *data, int64_t *dims, size_t dim_count, size_t element_size, int type);
 /* Copies `element_count` elements out, row-major, from any device. */
 void at_copy_data(tensor t, void *data, size_t element_count, size_t element_size);
 tensor at_shallow_clone(tensor t);
@@ -92,17 +91,16 @@ void atc_synchronize(int64_t device_index);
 
 /* Ours, without a counterpart in tch. */
 
-/* Runs on the CPU in bfloat16 fast (the CPU has the instructions and libtorch its oneDNN kernels).
- */
+/* Runs on the CPU in bfloat16 fast (the CPU has the instructions and libtorch its oneDNN kernels). */
 int atc_cpu_has_fast_bf16(void);
 /* Compute capability of a CUDA device as 10 * major + minor; 0 when it can't be told. */
 int atc_cuda_capability(int device_index);
-/* softmax(q·kᵀ/√D)·v for q [B,H,T,D], k [B,H,S,D], v [B,H,S,E]: libtorch's fused kernel where it
- * has one, chunks of queries elsewhere; the [T,S] scores never exist whole, nor in the backward.
- * The result [B,H,T,E] may be strided. */
+/* softmax(q·kᵀ/√D)·v for q [B,H,T,D], k [B,H,S,D], v [B,H,S,E]: libtorch's fused kernel where it has
+ * one, chunks of queries elsewhere; the [T,S] scores never exist whole, nor in the backward. The result
+ * [B,H,T,E] may be strided. */
 void atc_attention(tensor *out__, tensor q, tensor k, tensor v);
-/* a [B,C,H,W], of any type and memory format, with its first row and column repeated `before` times
- * and the last ones `after` times. */
+/* a [B,C,H,W], of any type and memory format, with its first row and column repeated `before` times and
+ * the last ones `after` times: a new tensor [B,C,H+before+after,W+before+after] in a's format. */
 void atc_pad_edge(tensor *out__, tensor a, int64_t before, int64_t after);
 
 /* Frees what the caching allocators hold unused. */

@@ -95,8 +95,9 @@ static const struct option_spec rows[] = {
         "joint: errors up to this, of the pictures' [-1,1], count by their square; 0: all by their "
         "size."),
     PATH("overshoot", overshoot, "TASK:SHARE,…", "Objective",
-        "joint: the target of these tasks' pairs lies beyond the good picture by this share of the "
-        "change: a mean of all that could be is a timid change."),
+        "The target of pairs that ask for one of these tasks alone lies beyond the good picture by "
+        "this share of the change, in every stage that sees pictures: a mean of all that could be "
+        "is a timid change. Validation is without it."),
     NUM("colour_weight", colour_weight, 0, 100, "0", "Objective",
         "joint: weight of the colour that a grey picture got too little of."),
     NUM("detail_weight", detail_weight, 0, 100, "0", "Objective",

@@ -126,9 +126,9 @@ static void test_mode(void **state)
     assert_true(distance(&s, vae_mode(&s, moments), half) == 0);
 }
 
-/* A decoder that changes the picture: with black, mid-grey and white for the picture beside the
- * same features, gain and offset show, and what any other picture must become. Without one it
- * fails. */
+/* A decoder that changes the picture: with mid-grey (0) and white (1) for the picture beside the
+ * same features, offset and 1 + gain show, and so what any other picture must become. Without one
+ * it fails. */
 static void check_affine(const char *name)
 {
     struct pipeline *affine = fixture_pipeline(fixture_model(name), PRECISION_F32);
