@@ -46,6 +46,7 @@ static const char usage[] =
     "  --vae-latent N           channels of the latent\n"
     "  --vae-lora-rank N        rank of the decoder's LoRA skips, 0 for none\n"
     "  --decoder-output O       picture (default) or affine: how to change the input\n"
+    "  --decoder-bands N        bands of detail that an affine output weighs\n"
     "  --no-vae-attention       no attention in the VAE's middle\n"
     "  --clip-width N           width of the text encoder, and of the UNet's contexts\n"
     "  --clip-layers N          its layers\n"
@@ -66,6 +67,7 @@ enum option_id {
     OPTION_NORM_GROUPS,
     OPTION_CONV_PADDING,
     OPTION_DECODER_OUTPUT,
+    OPTION_DECODER_BANDS,
     OPTION_UNET_CHANNELS,
     OPTION_UNET_MULT,
     OPTION_UNET_RES_BLOCKS,
@@ -98,6 +100,7 @@ static const struct option options[] = {
     {"norm-groups", required_argument, NULL, OPTION_NORM_GROUPS},
     {"conv-padding", required_argument, NULL, OPTION_CONV_PADDING},
     {"decoder-output", required_argument, NULL, OPTION_DECODER_OUTPUT},
+    {"decoder-bands", required_argument, NULL, OPTION_DECODER_BANDS},
     {"unet-channels", required_argument, NULL, OPTION_UNET_CHANNELS},
     {"unet-mult", required_argument, NULL, OPTION_UNET_MULT},
     {"unet-res-blocks", required_argument, NULL, OPTION_UNET_RES_BLOCKS},
@@ -264,6 +267,8 @@ static enum pf_status set_option(
         return parse_one(name, value, &sizes->vae.z_channels, err);
     case OPTION_VAE_LORA_RANK:
         return parse_one(name, value, &sizes->vae.lora_rank, err);
+    case OPTION_DECODER_BANDS:
+        return parse_one(name, value, &sizes->vae.bands, err);
     case OPTION_NO_VAE_ATTENTION:
         sizes->vae.has_attention = 0;
         return PF_OK;

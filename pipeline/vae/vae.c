@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "pipeline/vae/bands.h"
 #include "pipeline/vae/block.h"
 #include "pipeline/weights/weights.h"
 
@@ -224,11 +225,15 @@ static tensor decode_up(const struct vae *vae, struct scope *out, tensor h,
     return scope_move(&s, h, out);
 }
 
-/* picture · (1 + gain) + offset, gain and offset the halves of `change` [B,6,H,W]. */
+/* picture · (1 + gain) + offset + bands weighed, of which `change` [B,6+K,H,W] is made. */
 static tensor change_picture(struct scope *s, tensor picture, tensor change)
 {
     tensor gain = op_narrow(s, change, 1, 0, 3), offset = op_narrow(s, change, 1, 3, 3);
-    return op_add(s, op_add(s, picture, op_mul(s, picture, gain)), offset);
+    tensor changed = op_add(s, op_add(s, picture, op_mul(s, picture, gain)), offset);
+    int64_t bands = scope_ok(s) ? tensor_dim(change, 1) - 6 : 0;
+    if (bands == 0)
+        return changed;
+    return op_add(s, changed, bands_weighed(s, picture, op_narrow(s, change, 1, 6, bands)));
 }
 
 tensor vae_decode(const struct vae *vae, struct scope *out, tensor z, const struct vae_skips *skips,

@@ -143,6 +143,8 @@ static enum pf_status check_sizes(const struct model_sizes *sizes, struct pf_err
     PF_TRY(check_range("the VAE's residual blocks", vae->res_blocks, 1, SIZES_RES_BLOCKS_MAX, err));
     PF_TRY(check_range("the VAE's latent channels", vae->z_channels, 1, 1 << 10, err));
     PF_TRY(check_range("the VAE's LoRA rank", vae->lora_rank, 0, 1 << 10, err));
+    int64_t bands_most = vae->output == DECODER_OUTPUT_AFFINE ? SIZES_BANDS_MAX : 0;
+    PF_TRY(check_range("the decoder's bands", vae->bands, 0, bands_most, err));
     PF_TRY(check_range("the text encoder's width", clip->width, 1, 1 << 16, err));
     PF_TRY(check_range("the text encoder's layers", clip->layers, 1, SIZES_LAYERS_MAX, err));
     PF_TRY(check_range("the text encoder's vocabulary", clip->vocabulary, 3, 1 << 20, err));
@@ -160,7 +162,7 @@ enum pf_status random_model_complete(struct model_sizes *sizes, struct pf_error 
         sizes->norm_groups = SIZES_NORM_GROUPS;
     PF_TRY(check_sizes(sizes, err));
     sizes->vae.in_channels = 3;
-    sizes->vae.out_channels = sizes->vae.output == DECODER_OUTPUT_AFFINE ? 6 : 3;
+    sizes->vae.out_channels = sizes->vae.output == DECODER_OUTPUT_AFFINE ? 6 + sizes->vae.bands : 3;
     sizes->vae.embed_channels = sizes->vae.z_channels;
     sizes->vae.factor = INT64_C(1) << (sizes->vae.level_count - 1);
     sizes->unet.out_channels = sizes->vae.embed_channels;

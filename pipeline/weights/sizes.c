@@ -289,12 +289,15 @@ enum pf_status vae_sizes_read(
     int output;
     PF_TRY(read_choice(checkpoint, "decoder_output", decoder_output_names, &output, err));
     sizes.output = (enum decoder_output)output;
-    int64_t expected = sizes.output == DECODER_OUTPUT_AFFINE ? 6 : 3;
-    if (sizes.in_channels != 3 || sizes.out_channels != expected)
+    int64_t least = sizes.output == DECODER_OUTPUT_AFFINE ? 6 : 3;
+    int64_t most = sizes.output == DECODER_OUTPUT_AFFINE ? least + SIZES_BANDS_MAX : least;
+    if (sizes.in_channels != 3 || sizes.out_channels < least || sizes.out_channels > most)
         return pf_fail(err, PF_UNSUPPORTED,
-            "VAE: %lld channels in, %lld out; pictures have 3, and decoder_output %s has %lld",
+            "VAE: %lld channels in, %lld out; pictures have 3, and decoder_output %s has %lld to "
+            "%lld",
             (long long)sizes.in_channels, (long long)sizes.out_channels,
-            decoder_output_names[sizes.output], (long long)expected);
+            decoder_output_names[sizes.output], (long long)least, (long long)most);
+    sizes.bands = sizes.out_channels - least;
     *ret_sizes = sizes;
     return PF_OK;
 }

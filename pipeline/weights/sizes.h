@@ -16,6 +16,7 @@ struct checkpoint;
 
 enum {
     SIZES_LEVELS_MAX = 8,      /* levels of the UNet and of the VAE */
+    SIZES_BANDS_MAX = 4,       /* of an affine decoder's detail */
     SIZES_RES_BLOCKS_MAX = 16, /* in one level */
     SIZES_DEPTH_MAX = 16,      /* transformer blocks in one spatial transformer */
     SIZES_LAYERS_MAX = 64,     /* layers of the text encoder */
@@ -55,14 +56,15 @@ struct unet_sizes {
  * encoder's picture is to be changed, place by place: six channels, a gain g and an offset b of
  * three each, picture · (1 + g) + b. So a decoder of few weights keeps every detail it has no
  * reason to change, and says in one number a place what undoes haze (1/t - 1), darkness, a
- * translucent mark (α/(1-α)) or all that stands there (-1). */
+ * translucent mark (α/(1-α)) or all that stands there (-1). Channels beyond the six are gains of
+ * the picture's bands of detail (pipeline/vae/bands.h): to sharpen, or to smooth. */
 enum decoder_output { DECODER_OUTPUT_PICTURE, DECODER_OUTPUT_AFFINE };
 
 /* encoder.down.L.block.B and decoder.up.L.block.B both count levels from the finest; the decoder
  * runs them from the deepest and has one block more a level. */
 struct vae_sizes {
     int64_t in_channels;    /* of the picture: 3 */
-    int64_t out_channels;   /* of decoder.conv_out: 3, or 6 with `output` affine */
+    int64_t out_channels;   /* of decoder.conv_out: 3, or 6 + bands with `output` affine */
     int64_t base_channels;  /* `ch`: conv_in of the encoder */
     int64_t z_channels;     /* encoder.conv_out gives 2 × z, decoder.conv_in takes z */
     int64_t embed_channels; /* of the latent: quant_conv maps 2z → 2e, post_quant_conv e → z */
@@ -73,6 +75,7 @@ struct vae_sizes {
     int64_t lora_rank;          /* of decoder.up.*.block.*.lora; 0: the decoder has no LoRA skips */
     int64_t factor;             /* downsampling, 2^(level_count - 1) */
     enum decoder_output output; /* metadata `decoder_output`; picture without it */
+    int64_t bands;              /* of detail that an affine output weighs */
 };
 
 struct clip_sizes {

@@ -404,6 +404,8 @@ static void test_affine_decoders_run(void **state)
     assert_runs(fixture_model("affine"), PRECISION_F32, "decoder");
     assert_runs(fixture_model("affine_plain"), PRECISION_F32, "off");
     assert_runs(fixture_model("affine"), PRECISION_BF16, "off");
+    assert_runs(fixture_model("bands"), PRECISION_F32, "decoder");
+    assert_runs(fixture_model("bands"), PRECISION_BF16, "off");
 }
 
 static void test_bfloat16_runs(void **state)

@@ -24,6 +24,9 @@ for package in $photos $stamps $thesaurus; do
     rm -f "$folder"/*.deb
     (cd "$folder" && apt-get download -qq "$package")
     dpkg-deb -x "$folder/$package"_*.deb "$folder/unpacked"
+    for resources in "$folder/unpacked/usr/share/$package"/rcc/*.rcc; do
+        [ ! -e "$resources" ] || "$(dirname "$0")/unpack_rcc.py" "$folder/unpacked/pictures" "$resources"
+    done
     mv "$folder/unpacked" "$target/$package"
     echo "$package" >&2
 done

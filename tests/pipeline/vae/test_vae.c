@@ -129,7 +129,7 @@ static void test_mode(void **state)
 /* A decoder that changes the picture: with mid-grey (0) and white (1) for the picture beside the
  * same features, offset and 1 + gain show, and so what any other picture must become. Without one
  * it fails. */
-static void check_affine(const char *name)
+static void check_affine(const char *name, int has_bands)
 {
     struct pipeline *affine = fixture_pipeline(fixture_model(name), PRECISION_F32);
     struct pf_error missing = PF_ERROR_INIT;
@@ -144,7 +144,10 @@ static void check_affine(const char *name)
     skips.picture = op_add_scalar(&s, skips.picture, 1);
     tensor gain = op_sub(&s, vae_decode(affine->vae, &s, mode, &skips, NULL), offset);
     tensor expected = op_add(&s, op_mul(&s, pixels, gain), offset);
-    assert_true(distance(&s, got, expected) < 1e-5);
+    if (has_bands) /* of which a plain picture has nothing */
+        assert_true(distance(&s, got, expected) > 1e-4);
+    else
+        assert_true(distance(&s, got, expected) < 1e-5);
     assert_true(distance(&s, gain, skips.picture) > 1e-3);
     assert_true(distance(&s, offset, op_mul_scalar(&s, offset, 0)) > 1e-3);
     SCOPE(failing, &missing);
@@ -157,8 +160,9 @@ static void check_affine(const char *name)
 static void test_the_picture_is_changed(void **state)
 {
     (void)state;
-    check_affine("affine");
-    check_affine("affine_plain");
+    check_affine("affine", 0);
+    check_affine("affine_plain", 0);
+    check_affine("bands", 1);
 }
 
 static void test_skips_count(void **state)

@@ -56,7 +56,7 @@ static void test_every_size(void **state)
              "--unet-heads 4 --unet-depth 2 --no-extra --vae-channels 64 --vae-mult 1,1,2 "
              "--vae-res-blocks 1 --vae-latent 8 --vae-lora-rank 3 --clip-width 48 --clip-layers 3 "
              "--clip-heads 6 --clip-vocabulary 300 --clip-positions 33 --dtype bf16 "
-             "--prediction v --conv-padding edge --decoder-output affine --seed 5");
+             "--prediction v --conv-padding edge --decoder-output affine --decoder-bands 2 --seed 5");
     assert_ok(model_sizes_read(checkpoint, &sizes, &err), &err);
     assert_int_equal(checkpoint_array_at(checkpoint, 0)->dtype, DTYPE_BF16);
     assert_int_equal(sizes.unet.level_count, 2);
@@ -72,6 +72,7 @@ static void test_every_size(void **state)
     assert_int_equal(sizes.vae.channels[2], 128);
     assert_int_equal(sizes.vae.res_blocks, 1);
     assert_int_equal(sizes.vae.lora_rank, 3);
+    assert_int_equal(sizes.vae.bands, 2);
     assert_int_equal(sizes.clip.width, 48);
     assert_int_equal(sizes.clip.layers, 3);
     assert_int_equal(sizes.clip.heads, 6);
@@ -80,7 +81,7 @@ static void test_every_size(void **state)
     assert_int_equal(sizes.prediction, PREDICTION_V);
     assert_int_equal(sizes.conv_padding, CONV_PADDING_EDGE);
     assert_int_equal(sizes.vae.output, DECODER_OUTPUT_AFFINE);
-    assert_int_equal(sizes.vae.out_channels, 6);
+    assert_int_equal(sizes.vae.out_channels, 8);
     assert_int_equal(sizes.model_factor, 8);
     checkpoint_close(checkpoint);
 }
@@ -155,6 +156,8 @@ static void test_wrong_usage(void **state)
     check_refused("--unet-res-blocks 99", "residual blocks");
     check_refused("--unet-res-blocks 9223372036854775807", "residual blocks");
     check_refused("--unet-heads 7", "7 heads");
+    check_refused("--decoder-bands 1", "the decoder's bands is 1, expected 0 to 0");
+    check_refused("--decoder-output affine --decoder-bands 5", "expected 0 to 4");
     check_refused("--seed -1", "'-1' is not a whole number");
     check_refused("--format ckpt --merges /dev/null", "not a merges text");
     check_refused("--unknown", "--help");

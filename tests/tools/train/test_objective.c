@@ -157,6 +157,7 @@ static void test_joint(void **state)
     (void)state;
     check_stage("tiny", STAGE_JOINT);
     check_stage("affine", STAGE_JOINT);
+    check_stage("bands", STAGE_JOINT);
     check_objective("affine", STAGE_JOINT, 0.02);
     check_stage("v_change", STAGE_JOINT);
 }
