@@ -26,6 +26,12 @@ static tensor slope(struct scope *s, tensor x, int dim)
     return op_sub(s, op_narrow(s, x, dim, 1, length), op_narrow(s, x, dim, 0, length));
 }
 
+/* Second differences, which a blur takes away first. */
+static tensor curvature(struct scope *s, tensor x, int dim)
+{
+    return slope(s, slope(s, x, dim), dim);
+}
+
 tensor objective_picture_loss(
     struct scope *s, tensor a, tensor b, tensor w, double edge_weight, double knee)
 {
@@ -82,8 +88,8 @@ tensor objective_colour_loss(struct scope *s, tensor a, tensor b, tensor input)
 tensor objective_detail_loss(struct scope *s, tensor a, tensor b)
 {
     tensor single = op_to_type(s, a, TENSOR_F32);
-    return op_add(s, op_mean_all(s, shortfall(s, slope(s, single, 2), slope(s, b, 2))),
-        op_mean_all(s, shortfall(s, slope(s, single, 3), slope(s, b, 3))));
+    return op_add(s, op_mean_all(s, shortfall(s, curvature(s, single, 2), curvature(s, b, 2))),
+        op_mean_all(s, shortfall(s, curvature(s, single, 3), curvature(s, b, 3))));
 }
 
 /* Uniform number of each row as [B,1,1,1] on the device of `like`. */

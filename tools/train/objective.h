@@ -37,7 +37,7 @@ tensor objective_picture_loss(
 tensor objective_change_weights(struct scope *s, tensor input, tensor target, double change_weight);
 
 /* How far pictures a fall short of OBJECTIVE_LEAST_SHARE of the colour (distance to grey), or of
- * the detail (neighbour differences), that b has, both [B,3,H,W]: by root mean squares in windows
+ * the detail (second differences), that b has, both [B,3,H,W]: by root mean squares in windows
  * of 8 pixels, mean over the windows. Where many colours or many edges would do, the least distance
  * is to none of them; this asks for some, and the distance says which. Colour is asked for where
  * the input has none: of hazy and dark pictures it made green ones (docs/model.md). */
