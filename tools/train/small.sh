@@ -36,7 +36,7 @@ run() {
     --norm-groups 2 --conv-padding edge --merges "$work/merges.txt" --prediction v_change \
     --clip-width 128 --clip-layers 2 --clip-heads 4 --clip-vocabulary $((merges + 514)) --clip-positions 48 \
     --vae-channels 16 --vae-mult 1,2,4,8 --vae-res-blocks 1 --vae-latent 8 --vae-lora-rank 16 \
-    --decoder-output affine --no-vae-attention \
+    --decoder-output affine --decoder-bands 3 --no-vae-attention \
     --unet-channels 64 --unet-mult 1,2,3 --unet-res-blocks 2,2,1 --unet-attention 0,1,1 --unet-heads 4 \
     "$work/start.safetensors"
 
