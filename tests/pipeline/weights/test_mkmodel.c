@@ -51,12 +51,12 @@ static void test_every_size(void **state)
     (void)state;
     struct pf_error err = PF_ERROR_INIT;
     struct model_sizes sizes;
-    struct checkpoint *checkpoint =
-        make("--unet-channels 64 --unet-mult 1,3 --unet-res-blocks 1,2 --unet-attention 0,1 "
-             "--unet-heads 4 --unet-depth 2 --no-extra --vae-channels 64 --vae-mult 1,1,2 "
-             "--vae-res-blocks 1 --vae-latent 8 --vae-lora-rank 3 --clip-width 48 --clip-layers 3 "
-             "--clip-heads 6 --clip-vocabulary 300 --clip-positions 33 --dtype bf16 "
-             "--prediction v --conv-padding edge --decoder-output affine --decoder-bands 2 --seed 5");
+    struct checkpoint *checkpoint = make(
+        "--unet-channels 64 --unet-mult 1,3 --unet-res-blocks 1,2 --unet-attention 0,1 "
+        "--unet-heads 4 --unet-depth 2 --no-extra --vae-channels 64 --vae-mult 1,1,2 "
+        "--vae-res-blocks 1 --vae-latent 8 --vae-lora-rank 3 --clip-width 48 --clip-layers 3 "
+        "--clip-heads 6 --clip-vocabulary 300 --clip-positions 33 --dtype bf16 "
+        "--prediction v --conv-padding edge --decoder-output affine --decoder-bands 2 --seed 5");
     assert_ok(model_sizes_read(checkpoint, &sizes, &err), &err);
     assert_int_equal(checkpoint_array_at(checkpoint, 0)->dtype, DTYPE_BF16);
     assert_int_equal(sizes.unet.level_count, 2);
