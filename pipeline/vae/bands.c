@@ -32,6 +32,17 @@ static tensor blur(struct scope *out, tensor planes, int sigma)
     return scope_move(&s, pass(&s, down, taps, 1, count), out);
 }
 
+/* gain [B,1,H,W] · (finer - coarser), both [B·3,1,H,W], as [B,3,H,W]. */
+static tensor weigh(struct scope *out, tensor finer, tensor coarser, tensor gain)
+{
+    SCOPE(s, out->err);
+    if (!scope_ok(&s))
+        return NULL;
+    tensor band = op_sub(&s, finer, coarser);
+    band = op_reshape(&s, band, DIMS(-1, 3, tensor_dim(gain, 2), tensor_dim(gain, 3)));
+    return scope_move(&s, op_mul(&s, band, gain), out);
+}
+
 tensor bands_weighed(struct scope *out, tensor picture, tensor gains)
 {
     SCOPE(s, out->err);
@@ -41,9 +52,9 @@ tensor bands_weighed(struct scope *out, tensor picture, tensor gains)
     tensor finer = op_reshape(&s, picture, DIMS(-1, 1, height, width)), sum = NULL;
     for (int64_t k = 0; k < tensor_dim(gains, 1) && scope_ok(&s); k++) {
         tensor coarser = blur(&s, finer, 1 << k);
-        tensor band = op_reshape(&s, op_sub(&s, finer, coarser), DIMS(-1, 3, height, width));
-        tensor weighed = op_mul(&s, band, op_narrow(&s, gains, 1, k, 1));
+        tensor weighed = weigh(&s, finer, coarser, op_narrow(&s, gains, 1, k, 1));
         sum = sum ? op_add(&s, sum, weighed) : weighed;
+        scope_drop(&s, finer); /* the pictures of a large one are large */
         finer = coarser;
     }
     return scope_move(&s, sum, out);

@@ -9,11 +9,12 @@ file stores compressed, are left out. Prints how many were written.
 Source: the header, tree, names and data of a file as Qt's rcc tool writes them (qtbase, src/tools/rcc/rcc.cpp).
 """
 import pathlib
+import re
 import struct
 import sys
 
 FOLDER_FLAG, COMPRESSED_FLAGS = 2, 1 | 4
-SIGNATURES = (b"RIFF", b"\xff\xd8\xff", b"\x89PNG")
+PICTURE = re.compile(rb"RIFF....WEBP|\xff\xd8\xff|\x89PNG", re.DOTALL)
 
 
 def resources(data):
@@ -45,7 +46,7 @@ def main(folder, files):
     count = 0
     for file in files:
         for path, content in resources(pathlib.Path(file).read_bytes()):
-            if not content.startswith(SIGNATURES) or ".." in path.parts or path.is_absolute():
+            if not PICTURE.match(content) or ".." in path.parts or path.is_absolute():
                 continue
             target = pathlib.Path(folder) / path
             target.parent.mkdir(parents=True, exist_ok=True)

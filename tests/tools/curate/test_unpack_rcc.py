@@ -43,6 +43,7 @@ class Unpack(unittest.TestCase):
 
     def test_pictures_that_are_stored_as_they_are(self):
         entries = [("a.webp", 0, PICTURE), ("b.jpg", 1, PICTURE), ("c.qml", 0, b"Item {}"), ("é.png", 0, b"\x89PNG")]
+        entries.append(("d.wav", 0, b"RIFF\x04\0\0\0WAVE"))
         for version in 1, 2:
             result, files = self.unpack(resource_file(entries, version))
             self.assertEqual(result.returncode, 0, result.stderr)
