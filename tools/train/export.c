@@ -156,7 +156,7 @@ enum pf_status normalize_latents(const char *model, const char *merges,
 {
     struct trainee trainee;
     struct moments m = {0};
-    PF_TRY(trainee_open(&trainee, model, merges, STAGE_VAE,
+    PF_TRY(trainee_open(&trainee, model, merges, STAGE_VAE, NULL,
         (struct tensor_place){TORCH_DEVICE_CPU, TENSOR_F32}, err));
     enum pf_status status = measure(&trainee, options, &m, err);
     if (status == PF_OK)

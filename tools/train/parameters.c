@@ -12,9 +12,12 @@
 
 enum pf_status parameters_init(struct parameters *ret_parameters,
     const struct checkpoint *checkpoint, struct tensor_place place, const char *const *prefixes,
-    int prefix_count, struct pf_error *err)
+    int prefix_count, const char *only, struct pf_error *err)
 {
-    struct parameters p = {.checkpoint = checkpoint, .place = place, .prefix_count = prefix_count};
+    struct parameters p = {.checkpoint = checkpoint,
+        .place = place,
+        .prefix_count = prefix_count,
+        .only = only ? only : ""};
     for (int i = 0; i < prefix_count; i++)
         p.prefixes[i] = prefixes[i];
     p.items = calloc(PARAMETERS_MAX, sizeof *p.items);
@@ -32,11 +35,25 @@ void parameters_finish(struct parameters *parameters)
     *parameters = (struct parameters){0};
 }
 
+/* Whether `name` begins with one of a list's words; the empty list has them all. */
+static int is_listed(const char *list, const char *name)
+{
+    if (!list[0])
+        return 1;
+    for (const char *word = list; *word;) {
+        size_t length = strcspn(word, ",");
+        if (length > 0 && strncmp(name, word, length) == 0)
+            return 1;
+        word += length + (word[length] == ',');
+    }
+    return 0;
+}
+
 static int is_trained(const struct parameters *parameters, const char *name)
 {
     for (int i = 0; i < parameters->prefix_count; i++)
         if (strncmp(name, parameters->prefixes[i], strlen(parameters->prefixes[i])) == 0)
-            return 1;
+            return is_listed(parameters->only, name);
     return 0;
 }
 

@@ -37,14 +37,16 @@ struct parameters {
     struct tensor_place place;
     const char *prefixes[PARAMETERS_PREFIXES_MAX];
     int prefix_count;
+    const char *only; /* borrowed */
 };
 
-/* `prefixes`: of the names to train, as SIZES_PREFIX_UNET; borrowed. The checkpoint may be a saved
- * state (state.h): moments and averages are then taken from it, else they start at 0 and at the
- * weights. PF_NOMEM. */
+/* `prefixes`: of the names to train, as SIZES_PREFIX_UNET; borrowed. `only`: further prefixes, with
+ * commas between, of which a name must begin with one too; NULL or "": it needn't; borrowed. The
+ * checkpoint may be a saved state (state.h): moments and averages are then taken from it, else they
+ * start at 0 and at the weights. PF_NOMEM. */
 PF_MUST_CHECK enum pf_status parameters_init(struct parameters *ret_parameters,
     const struct checkpoint *checkpoint, struct tensor_place place, const char *const *prefixes,
-    int prefix_count, struct pf_error *err);
+    int prefix_count, const char *only, struct pf_error *err);
 void parameters_finish(struct parameters *parameters);
 
 void parameters_attach(struct parameters *parameters);

@@ -91,7 +91,8 @@ static enum pf_status open_session(struct session *session, struct pf_error *err
     if (o->threads > 0)
         at_set_num_threads((int)o->threads);
     tensor_grad_enable(0);
-    PF_TRY(trainee_open(&session->trainee, o->model, o->merges, (enum stage)o->stage, place, err));
+    PF_TRY(trainee_open(
+        &session->trainee, o->model, o->merges, (enum stage)o->stage, o->only, place, err));
     PF_TRY(state_read(session->trainee.checkpoint, &session->state, err));
     if (strcmp(session->state.stage, stage_names[o->stage]) != 0)
         session->state.step = 0;

@@ -9,7 +9,7 @@
 #include "tools/train/objective.h"
 
 struct session_options {
-    char *data, *valid_data, *out, *log, *sheets, *merges, *model, *overshoot;
+    char *data, *valid_data, *out, *log, *sheets, *merges, *model, *overshoot, *only;
     int64_t stage; /* enum stage */
     int64_t steps, rows, accumulate, size, seed, warmup, threads;
     int64_t save_every, log_every, valid_every, valid_rows, valid_size, sample_steps;

@@ -34,15 +34,15 @@ static enum pf_status load_tokenizer(
     return tokenizer_create(&trainee->tokenizer, own, strlen(own), vocabulary, err);
 }
 
-static enum pf_status load(
-    struct trainee *trainee, const char *merges, struct tensor_place place, struct pf_error *err)
+static enum pf_status load(struct trainee *trainee, const char *merges, const char *only,
+    struct tensor_place place, struct pf_error *err)
 {
     enum stage stage = trainee->stage;
     const struct model_sizes *sizes = &trainee->sizes;
     PF_TRY(model_sizes_read(trainee->checkpoint, &trainee->sizes, err));
     PF_TRY(load_tokenizer(trainee, merges, err));
     PF_TRY(parameters_init(&trainee->parameters, trainee->checkpoint, place,
-        trained[stage].prefixes, trained[stage].count, err));
+        trained[stage].prefixes, trained[stage].count, only, err));
     schedule_init(&trainee->schedule);
     parameters_attach(&trainee->parameters);
     enum pf_status status = PF_OK;
@@ -53,16 +53,19 @@ static enum pf_status load(
     if (status == PF_OK && stage != STAGE_VAE)
         status = clip_create(&trainee->clip, trainee->checkpoint, &sizes->clip, place, err);
     parameters_detach();
+    if (status == PF_OK && trainee->parameters.count == 0)
+        return pf_fail(err, PF_INVALID, "--only: no weight of stage %s begins with '%.200s'",
+            stage_names[stage], only);
     return status;
 }
 
 enum pf_status trainee_open(struct trainee *ret_trainee, const char *path, const char *merges,
-    enum stage stage, struct tensor_place place, struct pf_error *err)
+    enum stage stage, const char *only, struct tensor_place place, struct pf_error *err)
 {
     struct trainee trainee = {.stage = stage};
     PF_TRY(checkpoint_open(&trainee.checkpoint, path, err));
     *ret_trainee = trainee;
-    if (load(ret_trainee, merges, place, err) != PF_OK)
+    if (load(ret_trainee, merges, only, place, err) != PF_OK)
         trainee_close(ret_trainee);
     return err->status;
 }

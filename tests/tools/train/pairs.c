@@ -68,7 +68,7 @@ void pairs_open_trainee(
 {
     struct tensor_place place = {TORCH_DEVICE_CPU, TENSOR_F32};
     tensor_grad_enable(0);
-    assert_ok(trainee_open(ret_trainee, path, "", stage, place, err), err);
+    assert_ok(trainee_open(ret_trainee, path, "", stage, NULL, place, err), err);
 }
 
 struct batch *pairs_batch(const struct trainee *trainee, int rows, int size)

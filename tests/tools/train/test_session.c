@@ -25,6 +25,7 @@ static struct session_options options_of(
         .sheets = nothing,
         .merges = nothing,
         .overshoot = nothing,
+        .only = nothing,
         .model = (char *)(uintptr_t)model,
         .device = cpu,
         .stage = stage,
@@ -138,6 +139,53 @@ static void test_resumed_is_uninterrupted(void **state)
     assert_same_file(whole, part);
 }
 
+/* 1 when every weight whose name begins with `prefix` is the same in both, 0 when none is; else -1.
+ */
+static int same_weights(const char *a, const char *b, const char *prefix)
+{
+    struct pf_error err = PF_ERROR_INIT;
+    struct checkpoint *first, *second;
+    assert_ok(checkpoint_open(&first, a, &err), &err);
+    assert_ok(checkpoint_open(&second, b, &err), &err);
+    int same = 0, different = 0;
+    for (size_t i = 0; i < checkpoint_array_count(first); i++) {
+        const struct array *array = checkpoint_array_at(first, i);
+        const struct array *other = checkpoint_find(second, array->name);
+        assert_non_null(other);
+        if (strncmp(array->name, prefix, strlen(prefix)) != 0)
+            continue;
+        assert_int_equal(array->dtype, other->dtype);
+        size_t size = (size_t)array->element_count * dtype_size(array->dtype);
+        *(memcmp(array->data, other->data, size) == 0 ? &same : &different) += 1;
+    }
+    checkpoint_close(first);
+    checkpoint_close(second);
+    return !different ? 1 : !same ? 0 : -1;
+}
+
+static void test_only_the_named_are_trained(void **state)
+{
+    (void)state;
+    struct pf_error err = PF_ERROR_INIT;
+    char out[4096], log[4096];
+    char only[] = "nobody,first_stage_model.decoder.up.,model.diffusion_model.out.";
+    snprintf(out, sizeof out, "%s", scratch_path("only.safetensors"));
+    snprintf(log, sizeof log, "%s", scratch_path("log"));
+    struct session_options options = options_of(fixture_model("tiny"), STAGE_JOINT, 2, out, log);
+    options.only = only;
+    assert_ok(session_run(&options, never, &err), &err);
+    const char *model = options.model;
+    assert_int_equal(same_weights(model, out, "first_stage_model.decoder.up."), 0);
+    assert_int_equal(same_weights(model, out, "model.diffusion_model.out."), 0);
+    assert_int_equal(same_weights(model, out, "first_stage_model.encoder."), 1);
+    assert_int_equal(same_weights(model, out, "first_stage_model.decoder.mid."), 1);
+    assert_int_equal(same_weights(model, out, "model.diffusion_model.input_blocks."), 1);
+    assert_int_equal(same_weights(model, out, "cond_stage_model."), 1);
+    char none[] = "cond_stage_model.";
+    options.only = none;
+    assert_fails(session_run(&options, never, &err), PF_INVALID, "--only: ", &err);
+}
+
 static void test_another_seed_is_refused(void **state)
 {
     (void)state;
@@ -173,6 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_loss_falls),
         cmocka_unit_test(test_resumed_is_uninterrupted),
+        cmocka_unit_test(test_only_the_named_are_trained),
         cmocka_unit_test(test_another_seed_is_refused),
         cmocka_unit_test(test_validation),
     };
