@@ -12,7 +12,7 @@ build=${BUILD:-$here/build}
 train=$1 valid=$2 work=$3
 text_steps=${TEXT_STEPS:-900} vae_steps=${VAE_STEPS:-4500}
 diffusion_steps=${DIFFUSION_STEPS:-8000}
-joint_steps=${JOINT_STEPS:-20000} large_steps=${LARGE_STEPS:-2000}
+joint_steps=${JOINT_STEPS:-20000} large_steps=${LARGE_STEPS:-2000} detail_steps=${DETAIL_STEPS:-900}
 minutes=${MINUTES:-0} merges=${MERGES:-1534} threads=${THREADS:-2}
 vae_size=${VAE_SIZE:-64} size=${SIZE:-128} large_size=${LARGE_SIZE:-256}
 
@@ -61,18 +61,27 @@ run diffusion "$work/vae-normal.safetensors" diffusion --fresh --rows 8 --size "
 "$build/promptfix-train" export --model "$work/diffusion.safetensors" \
     --out "$work/diffusion-average.safetensors" --dtype float32
 
-# UNet and autoencoder together, by the picture; then the same with larger crops.
 run_joint() {
-    run joint "$@" --change-weight 1.5 --knee 0.1 --relative 0.02 --edge-weight 0.5 --colour-weight 6 --detail-weight 4 \
-        --overshoot deblur:0.7,colorize:0.6 \
-        --swap 0.15 --drop-instruction 0.03 --drop-auxiliary 0.6 --drop-image 0 --average-decay 0.998 --sample-steps 1
+    run joint "$@" --edge-weight 0.5 --change-weight 1.5 --knee 0.1 --relative 0.02 \
+        --swap 0.15 --drop-instruction 0.03 --drop-auxiliary 0.6 --drop-image 0 --sample-steps 1
 }
-run_joint "$work/diffusion-average.safetensors" joint --rows 8 --size "$size" --shrink 0.4 \
+# UNet and autoencoder together, by the picture; then the same with larger crops.
+run_whole() {
+    run_joint "$@" --colour-weight 6 --detail-weight 4 --overshoot deblur:0.7,colorize:0.6 --average-decay 0.998
+}
+run_whole "$work/diffusion-average.safetensors" joint --rows 8 --size "$size" --shrink 0.4 \
     --steps "$joint_steps" --warmup 100 --rate 4e-4 --final-rate 3e-5
 "$build/promptfix-train" export --model "$work/joint.safetensors" --out "$work/joint-average.safetensors" \
     --dtype float32
-run_joint "$work/joint-average.safetensors" large --rows 3 --size "$large_size" --shrink 0 \
+run_whole "$work/joint-average.safetensors" large --rows 3 --size "$large_size" --shrink 0 \
     --steps "$large_steps" --warmup 50 --rate 1e-4 --final-rate 1e-5
-"$build/promptfix-train" export --model "$work/large.safetensors" --out "$work/promptfix-small.safetensors" \
+"$build/promptfix-train" export --model "$work/large.safetensors" --out "$work/large-average.safetensors" \
+    --dtype float32
+
+# The decoder alone, which learns to sharpen; what an instruction asks for is settled by then.
+run_joint "$work/large-average.safetensors" detail --only first_stage_model.decoder. --rows 8 --size "$size" \
+    --shrink 0.2 --steps "$detail_steps" --warmup 30 --rate 3e-4 --final-rate 2e-5 \
+    --detail-weight 6 --overshoot deblur:0.7,colorize:0.4 --average-decay 0.99
+"$build/promptfix-train" export --model "$work/detail.safetensors" --out "$work/promptfix-small.safetensors" \
     --dtype float16 --defaults "$here/tools/train/small.json" --card "$here/tools/train/card.md"
 echo "$work/promptfix-small.safetensors"

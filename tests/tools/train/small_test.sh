@@ -13,7 +13,7 @@ cp "$source/docs/sample.jpg" "$folder/photos"
 "$build/promptfix-curate" --photos "$folder/photos" --out "$folder/pairs" --count 12 --size 64 --seed 1 \
     --tasks lowlight:1,dehaze:1,colorize:1 --combine 0 >/dev/null
 
-export BUILD="$build" MERGES=40 VAE_SIZE=32 SIZE=32 LARGE_SIZE=64 TEXT_STEPS=2 VAE_STEPS=2 DIFFUSION_STEPS=2 JOINT_STEPS=2 LARGE_STEPS=2 THREADS=1
+export BUILD="$build" MERGES=40 VAE_SIZE=32 SIZE=32 LARGE_SIZE=64 TEXT_STEPS=2 VAE_STEPS=2 DIFFUSION_STEPS=2 JOINT_STEPS=2 LARGE_STEPS=2 DETAIL_STEPS=2 THREADS=1
 "$source/tools/train/small.sh" "$folder/pairs" "$folder/pairs" "$folder/work" >/dev/null
 small="$folder/work/promptfix-small.safetensors"
 bytes=$(wc -c <"$small")
