@@ -258,8 +258,8 @@ static void put_lengths(struct tables *tables)
 
 static void put_ablations(struct tables *tables)
 {
-    static const enum figure figures[] = {
-        FIGURE_OUTPUT_PSNR, FIGURE_OUTPUT_MAIN, FIGURE_OUTSIDE, FIGURE_OUTPUT_SSIM};
+    static const enum figure figures[] = {FIGURE_OUTPUT_PSNR, FIGURE_OUTPUT_MAIN, FIGURE_OUTSIDE,
+        FIGURE_OUTPUT_SSIM, FIGURE_OUTPUT_LPIPS};
     struct report *report = tables->report;
     struct report_table *table = report_add_table(report, "Ablations",
         "inside: of the mask for snow, watermark and removal, else of the whole picture. "

@@ -157,7 +157,10 @@ static void test_tables(void **state)
     struct jdoc *doc = read_report();
     assert_int_equal(table_of(doc, "By task")->size, 1);
     assert_int_equal(table_of(doc, "Auxiliary prompt only")->size, 1);
-    assert_int_equal(table_of(doc, "Ablations")->size, 6);
+    const struct jdoc_value *ablations = table_of(doc, "Ablations");
+    assert_int_equal(ablations->size, 6);
+    assert_true(jdoc_get_number(ablations->first, "sharper", -1) > 0);
+    assert_true(jdoc_get_number(ablations->first, "LPIPS", -1) == -1);
     assert_int_equal(table_of(doc, "By length of the instruction")->size, 1);
     jdoc_destroy(doc);
     process_finish(&process);
