@@ -58,7 +58,8 @@ static const struct option_spec rows[] = {
     INT("seed", seed, 0, 1e15, "1", "Training", "Of batches, times and noise."),
     PATH("only", only, "PREFIX,…", "Training",
         "Of the stage's weights, trains those alone whose names begin with one of these, as "
-        "first_stage_model.decoder.; the others stay as they are."),
+        "first_stage_model.decoder.; the others stay as they are. A state made with it goes on "
+        "with the same."),
     INT("threads", threads, 0, 1024, "0", "Training", "CPU threads; 0 takes libtorch's default."),
     {"device", 0, OPTION_TEXT, 0, 1, AT(device), .default_text = "auto", .value_name = "DEVICE",
         .group = "Training", .doc = "cpu, cuda:0, …; auto takes the first CUDA device."},

@@ -35,25 +35,30 @@ void parameters_finish(struct parameters *parameters)
     *parameters = (struct parameters){0};
 }
 
-/* Whether `name` begins with one of a list's words; the empty list has them all. */
-static int is_listed(const char *list, const char *name)
+/* The next word of a list with commas between, from *at on, which moves behind it; 0 at the end. */
+static int next_word(const char **at, const char **ret_word, int *ret_length)
 {
-    if (!list[0])
-        return 1;
-    for (const char *word = list; *word;) {
-        size_t length = strcspn(word, ",");
-        if (length > 0 && strncmp(name, word, length) == 0)
+    *ret_word = *at += strspn(*at, ",");
+    *at += *ret_length = (int)strcspn(*at, ",");
+    return *ret_length > 0;
+}
+
+/* Whether `name` begins with one of the words of `only`; the empty list has them all. */
+static int is_wanted(const char *only, const char *name)
+{
+    const char *at = only, *word;
+    int length;
+    while (next_word(&at, &word, &length))
+        if (strncmp(name, word, (size_t)length) == 0)
             return 1;
-        word += length + (word[length] == ',');
-    }
-    return 0;
+    return !only[0];
 }
 
 static int is_trained(const struct parameters *parameters, const char *name)
 {
     for (int i = 0; i < parameters->prefix_count; i++)
         if (strncmp(name, parameters->prefixes[i], strlen(parameters->prefixes[i])) == 0)
-            return is_listed(parameters->only, name);
+            return is_wanted(parameters->only, name);
     return 0;
 }
 
@@ -123,6 +128,23 @@ static tensor replace(void *context, const char *name, tensor loaded, struct sco
     op_set_requires_grad(&s, item->leaf, 1);
     parameters_attach(parameters);
     return tensor_alias(owner, item->leaf);
+}
+
+enum pf_status parameters_check_only(const struct parameters *parameters, struct pf_error *err)
+{
+    const char *at = parameters->only, *word;
+    int length;
+    while (next_word(&at, &word, &length)) {
+        int found = 0;
+        for (int i = 0; i < parameters->count && !found; i++)
+            found = strncmp(parameters->items[i].name, word, (size_t)length) == 0;
+        if (!found)
+            return pf_fail(err, PF_INVALID, "--only: no weight of this stage begins with '%.*s'",
+                length < 200 ? length : 200, word);
+    }
+    if (parameters->count == 0)
+        return pf_fail(err, PF_INVALID, "--only: '%.200s' names nothing", parameters->only);
+    return PF_OK;
 }
 
 void parameters_attach(struct parameters *parameters)

@@ -49,6 +49,11 @@ PF_MUST_CHECK enum pf_status parameters_init(struct parameters *ret_parameters,
     int prefix_count, const char *only, struct pf_error *err);
 void parameters_finish(struct parameters *parameters);
 
+/* After the layers were loaded: every word of `only` began a trained name. PF_INVALID names the one
+ * that didn't. */
+PF_MUST_CHECK enum pf_status parameters_check_only(
+    const struct parameters *parameters, struct pf_error *err);
+
 void parameters_attach(struct parameters *parameters);
 void parameters_detach(void);
 

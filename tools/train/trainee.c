@@ -53,10 +53,8 @@ static enum pf_status load(struct trainee *trainee, const char *merges, const ch
     if (status == PF_OK && stage != STAGE_VAE)
         status = clip_create(&trainee->clip, trainee->checkpoint, &sizes->clip, place, err);
     parameters_detach();
-    if (status == PF_OK && trainee->parameters.count == 0)
-        return pf_fail(err, PF_INVALID, "--only: no weight of stage %s begins with '%.200s'",
-            stage_names[stage], only);
-    return status;
+    PF_TRY(status);
+    return parameters_check_only(&trainee->parameters, err);
 }
 
 enum pf_status trainee_open(struct trainee *ret_trainee, const char *path, const char *merges,

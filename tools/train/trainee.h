@@ -41,8 +41,8 @@ struct trainee {
 };
 
 /* Opens a checkpoint or a saved state. `merges` NULL or "": the checkpoint's own. `only`: as
- * parameters_init()'s; PF_INVALID when it leaves nothing of the stage to train. `err` must live as
- * long as the trainee. */
+ * parameters_init()'s; PF_INVALID when one of them begins no weight of the stage. `err` must live
+ * as long as the trainee. */
 PF_MUST_CHECK enum pf_status trainee_open(struct trainee *ret_trainee, const char *path,
     const char *merges, enum stage stage, const char *only, struct tensor_place place,
     struct pf_error *err);
